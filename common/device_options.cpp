@@ -1,0 +1,220 @@
+#include "common/device_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <vector>
+
+namespace fieldwarden {
+
+namespace {
+
+using Type = OptionSpec::Type;
+
+constexpr OptionSpec integer(std::string_view name, std::int64_t least, std::int64_t most,
+                             std::string_view fallback, std::string_view help) {
+    return {.name = name,
+            .type = Type::kInteger,
+            .least = least,
+            .most = most,
+            .fallback = fallback,
+            .help = help};
+}
+constexpr OptionSpec choice(std::string_view name, std::string_view choices, std::string_view fallback,
+                            std::string_view help) {
+    return {.name = name, .type = Type::kChoice, .choices = choices, .fallback = fallback, .help = help};
+}
+constexpr OptionSpec text(std::string_view name, std::string_view help) {
+    return {.name = name, .help = help};
+}
+
+constexpr std::array kCommon{
+    integer("timeout_ms", 10, 600'000, "1000", "longest wait for one answer"),
+    integer("connect_timeout_ms", 10, 600'000, "3000", "longest wait for a connection"),
+    integer("reconnect_min_ms", 10, 3'600'000, "500", "first delay before a new connection attempt"),
+    integer("reconnect_max_ms", 10, 3'600'000, "30000", "longest delay before a new connection attempt"),
+};
+
+constexpr std::array kModbus{
+    integer("unit_id", 0, 255, "1", "unit id of points that name none"),
+    integer("max_gap", 0, 2000, "16", "registers or bits between two points that one read may bridge"),
+    integer("max_registers", 1, 125, "125", "registers in one read (V1.1b3 allows 125)"),
+    integer("max_bits", 1, 2000, "2000", "coils or discrete inputs in one read (V1.1b3 allows 2000)"),
+    integer("inter_request_delay_ms", 0, 60'000, "0", "pause between two requests"),
+    integer("illegal_retry_s", 1, 86'400, "60", "seconds until an address the device refused is tried again"),
+};
+
+constexpr std::array kSerial{
+    integer("baud_rate", 300, 4'000'000, "9600", "bits per second"),
+    choice("parity", "none|even|odd", "even", "parity"),
+    integer("data_bits", 7, 8, "8", "data bits"),
+    integer("stop_bits", 1, 2, "1", "stop bits"),
+};
+
+constexpr std::array kMc{
+    choice("frame", "3E|4E|1E", "3E", "frame kind"),
+    choice("encoding", "binary|ascii", "binary", "code of the frames"),
+};
+
+constexpr std::array kOpcUa{
+    choice("security", "none|basic256sha256_sign|basic256sha256_sign_encrypt", "none",
+           "security policy and mode"),
+    text("username", "user name; empty: anonymous"),
+    text("password", "password of the user"),
+    choice("mode", "subscribe|poll", "subscribe", "how values are taken"),
+};
+
+constexpr std::array kMqtt{
+    text("username", "user name"),
+    text("password", "password of the user"),
+    text("client_id", "client identifier; empty: derived from the task"),
+    integer("qos", 0, 2, "1", "quality of service of the subscription"),
+};
+
+std::vector<OptionSpec> joined(std::initializer_list<std::span<const OptionSpec>> parts) {
+    std::vector<OptionSpec> all;
+    for (const auto part : parts) all.insert(all.end(), part.begin(), part.end());
+    return all;
+}
+
+const OptionSpec* find_spec(Protocol protocol, std::string_view name) {
+    const auto specs = device_options(protocol);
+    const auto found =
+        std::find_if(specs.begin(), specs.end(), [&](const auto& spec) { return spec.name == name; });
+    return found == specs.end() ? nullptr : &*found;
+}
+
+std::optional<std::int64_t> whole_number(std::string_view value) {
+    std::int64_t number = 0;
+    const auto [rest, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (value.empty() || error != std::errc{} || rest != value.data() + value.size()) return std::nullopt;
+    return number;
+}
+
+bool among(std::string_view choices, std::string_view value) {
+    while (!choices.empty()) {
+        const auto bar = std::min(choices.find('|'), choices.size());
+        if (choices.substr(0, bar) == value) return true;
+        choices.remove_prefix(std::min(bar + 1, choices.size()));
+    }
+    return false;
+}
+
+}  // namespace
+
+std::span<const OptionSpec> device_options(Protocol protocol) {
+    static const auto modbus_tcp = joined({kCommon, kModbus});
+    static const auto modbus_rtu = joined({kCommon, kModbus, kSerial});
+    static const auto mc = joined({kCommon, kMc});
+    static const auto opcua = joined({kCommon, kOpcUa});
+    static const auto mqtt = joined({kCommon, kMqtt});
+    switch (protocol) {
+        case Protocol::kModbusTcp:
+            return modbus_tcp;
+        case Protocol::kModbusRtu:
+            return modbus_rtu;
+        case Protocol::kMitsubishiMc:
+            return mc;
+        case Protocol::kOpcUa:
+            return opcua;
+        case Protocol::kMqtt:
+            return mqtt;
+    }
+    return {};
+}
+
+Status check_device_options(Protocol protocol, const Options& options) {
+    const auto refuse = [](std::string why) {
+        return make_error(ErrorKind::kInvalidArgument, std::move(why));
+    };
+    for (const auto& [name, value] : options) {
+        const auto* spec = find_spec(protocol, name);
+        if (spec == nullptr) {
+            std::string known;
+            for (const auto& other : device_options(protocol))
+                known += fmt::format("{}{}", known.empty() ? "" : ", ", other.name);
+            return refuse(fmt::format("option '{}' is unknown for {}; known: {}", name.substr(0, 64),
+                                      to_name(protocol), known));
+        }
+        switch (spec->type) {
+            case Type::kInteger: {
+                const auto number = whole_number(value);
+                if (!number || *number < spec->least || *number > spec->most) {
+                    return refuse(fmt::format("option {}='{}': a whole number from {} to {} is wanted ({})",
+                                              name, value.substr(0, 64), spec->least, spec->most,
+                                              spec->help));
+                }
+                break;
+            }
+            case Type::kChoice:
+                if (!among(spec->choices, value)) {
+                    return refuse(fmt::format("option {}='{}': use one of {}", name, value.substr(0, 64),
+                                              spec->choices));
+                }
+                break;
+            case Type::kBoolean:
+                if (value != "true" && value != "false") {
+                    return refuse(
+                        fmt::format("option {}='{}': use true or false", name, value.substr(0, 64)));
+                }
+                break;
+            case Type::kText:
+                break;
+        }
+    }
+    return {};
+}
+
+std::string text_option(Protocol protocol, const Options& options, std::string_view name) {
+    if (const auto given = options.find(name); given != options.end()) return given->second;
+    const auto* spec = find_spec(protocol, name);
+    return spec == nullptr ? std::string{} : std::string{spec->fallback};
+}
+
+std::int64_t integer_option(Protocol protocol, const Options& options, std::string_view name) {
+    return whole_number(text_option(protocol, options, name)).value_or(0);
+}
+
+Result<HostPort> parse_host_port(std::string_view text, std::uint16_t default_port) {
+    const auto refuse = [&](std::string_view why) {
+        return make_error(ErrorKind::kInvalidArgument,
+                          fmt::format("address '{}': {}; write host:port, as in 192.168.0.10:{}",
+                                      text.substr(0, 128), why, default_port));
+    };
+    HostPort out{{}, default_port};
+    std::string_view port;
+    if (!text.empty() && text.front() == '[') {
+        const auto close = text.find(']');
+        if (close == std::string_view::npos) return refuse("the bracket of an IPv6 address is not closed");
+        out.host = text.substr(1, close - 1);
+        const auto rest = text.substr(close + 1);
+        if (!rest.empty() && rest.front() != ':') return refuse("after ] comes :port");
+        if (!rest.empty()) port = rest.substr(1);
+        if (!rest.empty() && port.empty()) return refuse("the port is missing");
+    } else {
+        const auto colon = text.find(':');
+        out.host = text.substr(0, colon);
+        if (colon != std::string_view::npos) {
+            port = text.substr(colon + 1);
+            if (port.empty()) return refuse("the port is missing");
+            if (port.find(':') != std::string_view::npos) return refuse("an IPv6 address stands in brackets");
+        }
+    }
+    if (out.host.empty() || out.host.size() > 253) return refuse("the host is missing or too long");
+    const bool plain = std::all_of(out.host.begin(), out.host.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+               c == '-' || c == '_' || c == ':' || c == '%';
+    });
+    if (!plain) return refuse("the host holds a character that no host name has");
+    if (!port.empty()) {
+        const auto number = whole_number(port);
+        if (!number || *number < 1 || *number > 65535) return refuse("the port is 1 to 65535");
+        out.port = static_cast<std::uint16_t>(*number);
+    }
+    return out;
+}
+
+}  // namespace fieldwarden

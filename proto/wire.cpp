@@ -1,0 +1,373 @@
+#include "proto/wire.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "common/sample_block.h"
+
+namespace fieldwarden::proto {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// One writer and one reader per message, side by side, so that the two cannot drift apart unseen.
+
+Json write(const Hello& m) {
+    return {{"launch_key", m.launch_key},          {"task_code", m.task_code},
+            {"session_id", m.session_id},          {"pid", m.pid},
+            {"start_ticks", m.start_ticks},        {"version", m.version},
+            {"config_revision", m.config_revision}};
+}
+void read(const Json& j, Hello& m) {
+    j.at("launch_key").get_to(m.launch_key);
+    j.at("task_code").get_to(m.task_code);
+    j.at("session_id").get_to(m.session_id);
+    j.at("pid").get_to(m.pid);
+    j.at("start_ticks").get_to(m.start_ticks);
+    j.at("version").get_to(m.version);
+    j.at("config_revision").get_to(m.config_revision);
+}
+
+Json write(const Ready& m) {
+    return {{"config_revision", m.config_revision}};
+}
+void read(const Json& j, Ready& m) {
+    j.at("config_revision").get_to(m.config_revision);
+}
+
+std::int64_t micros(const std::optional<UtcTime>& time) {
+    return time ? time->time_since_epoch().count() : 0;
+}
+std::optional<UtcTime> from_micros(const Json& j) {
+    const auto count = j.get<std::int64_t>();
+    return count == 0 ? std::nullopt : std::optional{UtcTime{std::chrono::microseconds{count}}};
+}
+
+Json write(const Heartbeat& m) {
+    Json devices = Json::array();
+    for (const auto& d : m.devices) {
+        devices.push_back(Json::array({d.device_code, d.cycles, d.points_ok, d.points_total, d.last_error}));
+    }
+    return {{"seq", m.seq},
+            {"loop_ticks", m.loop_ticks},
+            {"cycles", m.cycles},
+            {"missed_cycles", m.missed_cycles},
+            {"points_read", m.points_read},
+            {"points_good", m.points_good},
+            {"points_delivered", m.points_delivered},
+            {"errors", m.errors},
+            {"last_good_us", micros(m.last_good_time)},
+            {"last_read_us", micros(m.last_read_time)},
+            {"cycle_ms", m.cycle_ms},
+            {"response_ms", m.response_ms},
+            {"spool_pending", m.spool_pending},
+            {"spool_bytes", m.spool_bytes},
+            {"spool_dropped", m.spool_dropped},
+            {"dead_letters", m.dead_letters},
+            {"retrying", m.retrying},
+            {"paused", m.paused},
+            {"period_ms", m.period_ms},
+            {"devices", std::move(devices)}};
+}
+void read(const Json& j, Heartbeat& m) {
+    j.at("seq").get_to(m.seq);
+    j.at("loop_ticks").get_to(m.loop_ticks);
+    j.at("cycles").get_to(m.cycles);
+    j.at("missed_cycles").get_to(m.missed_cycles);
+    j.at("points_read").get_to(m.points_read);
+    j.at("points_good").get_to(m.points_good);
+    j.at("points_delivered").get_to(m.points_delivered);
+    j.at("errors").get_to(m.errors);
+    m.last_good_time = from_micros(j.at("last_good_us"));
+    m.last_read_time = from_micros(j.at("last_read_us"));
+    j.at("cycle_ms").get_to(m.cycle_ms);
+    j.at("response_ms").get_to(m.response_ms);
+    j.at("spool_pending").get_to(m.spool_pending);
+    j.at("spool_bytes").get_to(m.spool_bytes);
+    j.at("spool_dropped").get_to(m.spool_dropped);
+    j.at("dead_letters").get_to(m.dead_letters);
+    j.at("retrying").get_to(m.retrying);
+    j.at("paused").get_to(m.paused);
+    j.at("period_ms").get_to(m.period_ms);
+    for (const auto& d : j.at("devices")) {
+        m.devices.push_back({d.at(0).get<std::string>(), d.at(1).get<std::uint64_t>(),
+                             d.at(2).get<std::uint32_t>(), d.at(3).get<std::uint32_t>(),
+                             d.at(4).get<std::string>()});
+    }
+}
+
+Json write(const Connection& m) {
+    return to_json(m.status);
+}
+void read(const Json& j, Connection& m) {
+    m.status = connection_status_from_json(j);
+}
+
+Json write(const Log& m) {
+    Json entries = Json::array();
+    for (const auto& entry : m.entries) entries.push_back(to_json(entry));
+    return {{"entries", std::move(entries)}, {"dropped", m.dropped}};
+}
+void read(const Json& j, Log& m) {
+    for (const auto& entry : j.at("entries")) m.entries.push_back(log_entry_from_json(entry));
+    j.at("dropped").get_to(m.dropped);
+}
+
+Json write_block(const SampleBatch& samples) {
+    Bytes block;
+    encode_sample_block(samples, block);
+    std::vector<std::uint8_t> binary(block.size());
+    std::memcpy(binary.data(), block.data(), block.size());
+    return Json::binary(std::move(binary));
+}
+void read_block(const Json& j, SampleBatch& samples) {
+    const auto& binary = j.get_binary();
+    const ByteSpan block{reinterpret_cast<const std::byte*>(binary.data()), binary.size()};
+    if (const auto decoded = decode_sample_block(block, samples); !decoded) {
+        throw std::invalid_argument(decoded.error().message);
+    }
+}
+
+Json write(const Reply& m) {
+    return {{"request_id", m.request_id},
+            {"ok", m.ok},
+            {"error", m.error},
+            {"duration_ms", m.duration_ms},
+            {"samples", write_block(m.samples)},
+            {"probe", m.probe ? to_json(*m.probe) : Json(nullptr)}};
+}
+void read(const Json& j, Reply& m) {
+    j.at("request_id").get_to(m.request_id);
+    j.at("ok").get_to(m.ok);
+    j.at("error").get_to(m.error);
+    j.at("duration_ms").get_to(m.duration_ms);
+    read_block(j.at("samples"), m.samples);
+    if (const auto& probe = j.at("probe"); !probe.is_null()) m.probe = probe_result_from_json(probe);
+}
+
+Json write(const Finished& m) {
+    return {{"code", static_cast<int>(m.code)}, {"completed", m.completed}, {"reason", m.reason}};
+}
+void read(const Json& j, Finished& m) {
+    m.code = static_cast<ExitCode>(j.at("code").get<int>());
+    j.at("completed").get_to(m.completed);
+    j.at("reason").get_to(m.reason);
+}
+
+TaskConfig config_from(const Json& j) {
+    auto config = task_config_from_json(j);
+    if (!config) throw std::invalid_argument(config.error().message);
+    return std::move(*config);
+}
+
+Json write(const Welcome& m) {
+    return {{"session_id", m.session_id},
+            {"config", m.config ? to_json(*m.config) : Json(nullptr)},
+            {"heartbeat_interval_ms", m.heartbeat_interval.count()},
+            {"orphan_grace_ms", m.orphan_grace.count()},
+            {"paused", m.paused}};
+}
+void read(const Json& j, Welcome& m) {
+    j.at("session_id").get_to(m.session_id);
+    if (const auto& config = j.at("config"); !config.is_null()) m.config = config_from(config);
+    m.heartbeat_interval = milliseconds{j.at("heartbeat_interval_ms").get<std::int64_t>()};
+    m.orphan_grace = milliseconds{j.at("orphan_grace_ms").get<std::int64_t>()};
+    j.at("paused").get_to(m.paused);
+}
+
+Json write(const Refuse& m) {
+    return {{"reason", m.reason}};
+}
+void read(const Json& j, Refuse& m) {
+    j.at("reason").get_to(m.reason);
+}
+
+Json write(const Configure& m) {
+    return {{"config", to_json(m.config)}};
+}
+void read(const Json& j, Configure& m) {
+    m.config = config_from(j.at("config"));
+}
+
+Json write(const SetPeriod& m) {
+    return {{"period_ms", m.period.count()}};
+}
+void read(const Json& j, SetPeriod& m) {
+    m.period = milliseconds{j.at("period_ms").get<std::int64_t>()};
+}
+
+Json write(const Pause&) {
+    return Json::object();
+}
+void read(const Json&, Pause&) {}
+Json write(const Resume&) {
+    return Json::object();
+}
+void read(const Json&, Resume&) {}
+
+Json write(const Stop& m) {
+    return {{"grace_ms", m.grace.count()}};
+}
+void read(const Json& j, Stop& m) {
+    m.grace = milliseconds{j.at("grace_ms").get<std::int64_t>()};
+}
+
+Json write(const ResetConnection& m) {
+    return {{"device_code", m.device_code}};
+}
+void read(const Json& j, ResetConnection& m) {
+    j.at("device_code").get_to(m.device_code);
+}
+
+Json write(const AcquireOnce& m) {
+    return {{"request_id", m.request_id}};
+}
+void read(const Json& j, AcquireOnce& m) {
+    j.at("request_id").get_to(m.request_id);
+}
+
+Json write(const TestConnection& m) {
+    return {{"request_id", m.request_id}, {"device", to_json(m.device)}};
+}
+void read(const Json& j, TestConnection& m) {
+    j.at("request_id").get_to(m.request_id);
+    auto device = device_config_from_json(j.at("device"));
+    if (!device) throw std::invalid_argument(device.error().message);
+    m.device = std::move(*device);
+}
+
+Json write(const TestStorage& m) {
+    return {{"request_id", m.request_id}, {"sink", to_json(m.sink)}};
+}
+void read(const Json& j, TestStorage& m) {
+    j.at("request_id").get_to(m.request_id);
+    auto sink = sink_config_from_json(j.at("sink"));
+    if (!sink) throw std::invalid_argument(sink.error().message);
+    m.sink = std::move(*sink);
+}
+
+Json write(const BeatAck& m) {
+    return {{"seq", m.seq}};
+}
+void read(const Json& j, BeatAck& m) {
+    j.at("seq").get_to(m.seq);
+}
+
+constexpr std::size_t kMessageCount = std::variant_size_v<Message>;
+constexpr std::array<std::string_view, kMessageCount> kNames{
+    "hello",        "ready",    "heartbeat", "connection",       "live",         "log",
+    "reply",        "finished", "welcome",   "refuse",           "configure",    "set_period",
+    "pause",        "resume",   "stop",      "reset_connection", "acquire_once", "test_connection",
+    "test_storage", "beat_ack",
+};
+
+// Builds the document and stops at a depth no message of ours needs: the parser underneath recurses, and
+// nesting from outside must not choose our stack depth.
+class BoundedDocument : public nlohmann::detail::json_sax_dom_parser<Json> {
+    using Base = nlohmann::detail::json_sax_dom_parser<Json>;
+
+  public:
+    using Base::Base;
+    bool start_object(std::size_t size) { return ++depth_ <= kDeepest && Base::start_object(size); }
+    bool start_array(std::size_t size) { return ++depth_ <= kDeepest && Base::start_array(size); }
+    bool end_object() { return --depth_, Base::end_object(); }
+    bool end_array() { return --depth_, Base::end_array(); }
+
+  private:
+    static constexpr int kDeepest = 16;
+    int depth_ = 0;
+};
+
+Json parse_cbor(ByteSpan payload) {
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(payload.data());
+    Json document;
+    BoundedDocument sax{document, true};
+    if (!Json::sax_parse(bytes, bytes + payload.size(), &sax, Json::input_format_t::cbor)) {
+        throw std::invalid_argument("nested too deeply");
+    }
+    if (!document.is_object()) throw std::invalid_argument("the payload is not an object");
+    return document;
+}
+
+template <std::size_t I>
+Message read_as(ByteSpan payload) {
+    using M = std::variant_alternative_t<I, Message>;
+    M message;
+    if constexpr (std::is_same_v<M, Live>) {
+        if (const auto decoded = decode_sample_block(payload, message.samples); !decoded) {
+            throw std::invalid_argument(decoded.error().message);
+        }
+    } else {
+        read(parse_cbor(payload), message);
+    }
+    return message;
+}
+
+using ReadFunction = Message (*)(ByteSpan);
+constexpr auto kReaders = []<std::size_t... I>(std::index_sequence<I...>) {
+    return std::array<ReadFunction, kMessageCount>{&read_as<I>...};
+}
+(std::make_index_sequence<kMessageCount>{});
+
+}  // namespace
+
+std::string_view message_name(const Message& message) {
+    return kNames[message.index()];
+}
+
+Frames encode(const Message& message) {
+    Frames frames;
+    ByteWriter header{frames.header};
+    header.put('F');
+    header.put('W');
+    header.put(kWireVersion);
+    header.put(static_cast<std::uint8_t>(message.index() + 1));
+    if (const auto* live = std::get_if<Live>(&message)) {
+        encode_sample_block(live->samples, frames.payload);
+        return frames;
+    }
+    const Json json = std::visit(
+        [](const auto& m) -> Json {
+            if constexpr (std::is_same_v<std::decay_t<decltype(m)>, Live>) {
+                return nullptr;
+            } else {
+                return write(m);
+            }
+        },
+        message);
+    std::vector<std::uint8_t> cbor = Json::to_cbor(json);
+    const auto bytes = std::as_bytes(std::span{cbor});
+    frames.payload.assign(bytes.begin(), bytes.end());
+    return frames;
+}
+
+Result<Message> decode(ByteSpan header, ByteSpan payload) {
+    const auto refused = [](std::string why) {
+        return make_error(ErrorKind::kCorrupt, fmt::format("wire message refused: {}", why));
+    };
+    ByteReader reader{header};
+    const auto f = reader.get<char>();
+    const auto w = reader.get<char>();
+    const auto version = reader.get<std::uint8_t>();
+    const auto type = reader.get<std::uint8_t>();
+    if (reader.failed() || reader.remaining() != 0 || f != 'F' || w != 'W') {
+        return refused("the header is not 'FW', version, type");
+    }
+    if (version != kWireVersion) {
+        return refused(fmt::format("wire version {} where {} is spoken", version, kWireVersion));
+    }
+    if (type == 0 || type > kMessageCount) return refused(fmt::format("unknown message type {}", type));
+    if (payload.size() > kMaxPayload) {
+        return refused(fmt::format("payload of {} bytes is over {}", payload.size(), kMaxPayload));
+    }
+    try {
+        return kReaders[type - 1U](payload);
+    } catch (const std::exception& error) {
+        return refused(fmt::format("{}: {}", kNames[type - 1U], error.what()));
+    }
+}
+
+}  // namespace fieldwarden::proto

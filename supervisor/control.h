@@ -1,0 +1,107 @@
+// Control: everything the gateway may ask of the running supervisor. The supervisor implements it by posting
+// to its loop and waiting for the answer; the gateway's tests implement it with a fake.
+//
+// Threads. Every method is thread safe and blocks until the loop has answered (milliseconds; acquire_once and
+// the probes up to their deadlines). Never call it from the supervisor's loop. Errors. kNotFound for an
+// unknown task, kConflict for a wrong state (the message names the state; for a start of a running task,
+// ActionError::session_id is set), kBusy when too many probes run, kUnavailable while stopping.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "common/task_config.h"
+#include "proto/shapes.h"
+#include "proto/wire.h"
+#include "supervisor/store/store.h"
+
+namespace fieldwarden::supervisor {
+
+enum class TaskAction : std::uint8_t { kStart, kStop, kPause, kResume, kRestart };
+
+}  // namespace fieldwarden::supervisor
+
+namespace fieldwarden {
+template <>
+struct EnumNames<supervisor::TaskAction> {
+    using E = supervisor::TaskAction;
+    static constexpr std::array<EnumName<E>, 5> table{{
+        {E::kStart, "start"},
+        {E::kStop, "stop"},
+        {E::kPause, "pause"},
+        {E::kResume, "resume"},
+        {E::kRestart, "restart"},
+    }};
+};
+}  // namespace fieldwarden
+
+namespace fieldwarden::supervisor {
+
+// The 202 of an action, or why it was refused.
+struct ActionResult {
+    std::int64_t task_id = 0;
+    std::string task_code;
+    std::optional<std::int64_t> session_id;
+    std::optional<UtcTime> started_at;
+    proto::SessionState status = proto::SessionState::kStopped;
+    std::optional<Error> error;
+};
+
+struct AcquireResult {
+    SampleBatch samples;
+    double duration_ms = 0;
+};
+
+struct TaskProgress {
+    double overall_progress =
+        0;  // percent of a bounded run; 100 × good / total points of the last scan otherwise
+    struct Unit {
+        std::string device_code;
+        std::string status;  // connected | disconnected | unknown
+        std::uint32_t points_ok = 0;
+        std::uint32_t points_total = 0;
+        std::string last_error;
+    };
+    std::vector<Unit> units;
+    std::uint64_t cycle = 0;
+    double points_per_second = 0;
+    std::optional<double> eta_seconds;
+};
+
+struct ApplyResult {
+    PlantPtr plant;
+    std::vector<std::string> reloaded;  // running tasks that took a changed configuration
+    std::vector<std::string> stopped;   // tasks that were removed while running
+};
+
+class Control {
+  public:
+    virtual ~Control() = default;
+
+    // The configuration in force. Never null; does not block.
+    [[nodiscard]] virtual PlantPtr plant() const = 0;
+    // Stores the changes and reloads the running tasks they touch; the others are not disturbed.
+    virtual Result<ApplyResult> apply(const ChangeSet& changes, std::uint64_t expected_revision,
+                                      const AuditEntry& audit) = 0;
+
+    // One result per task, in the order given; a refusal is in ActionResult::error.
+    virtual std::vector<ActionResult> act(TaskAction action, const std::vector<std::string>& task_codes,
+                                          const Actor& actor) = 0;
+    virtual Result<ActionResult> act_on_session(TaskAction action, std::int64_t session_id,
+                                                const Actor& actor) = 0;
+    virtual Result<AcquireResult> acquire_once(const std::string& task_code) = 0;
+    virtual Result<TaskProgress> progress(const std::string& task_code) = 0;
+    // Runs in a worker process of its own, bounded by the device's or sink's own timeouts and 60 s.
+    virtual Result<proto::ProbeResult> test_connection(const DeviceConfig& device) = 0;
+    virtual Result<proto::ProbeResult> test_storage(const SinkConfig& sink) = 0;
+
+    // The last lines of a task's log kept in memory, oldest first.
+    virtual std::vector<proto::LogEntry> recent_logs(const std::string& task_code) const = 0;
+};
+
+}  // namespace fieldwarden::supervisor

@@ -1,0 +1,93 @@
+// Settings of `fieldwarden serve`: every key of fieldwarden.toml with its default (CONTRACT 1). Precedence:
+// flag, environment (FIELDWARDEN_<SECTION>_<KEY>), file, default. settings.cpp holds the one table of keys.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "common/task_config.h"
+
+namespace fieldwarden::supervisor {
+
+using std::chrono::milliseconds;
+
+struct ServerSettings {
+    std::string data_dir;  // /var/lib/fieldwarden as root, ~/.local/share/fieldwarden otherwise
+    std::string listen = "127.0.0.1:8700";
+    bool allow_insecure_listen = false;  // beyond loopback without TLS
+    std::string status_tcp;              // "tcp://127.0.0.1:8701"; "" = ipc only
+    std::uint64_t max_upload_bytes = 200ULL << 20;
+    std::uint32_t api_threads = 8;
+};
+
+struct WorkerSettings {
+    std::string program;  // "" = fieldwarden-worker beside this program
+    milliseconds heartbeat_interval{1'000};
+    milliseconds heartbeat_timeout{5'000};
+    milliseconds start_timeout{15'000};
+    milliseconds stop_grace{5'000};  // to flush and leave after `stop`
+    milliseconds term_grace{2'000};  // between SIGTERM and SIGKILL
+    milliseconds orphan_grace{15 * 60 * 1000};
+    std::uint32_t spawn_rate = 200;  // starts a second, all tasks together
+};
+
+struct RestartSettings {
+    milliseconds first_delay{500};
+    milliseconds longest_delay{60'000};
+    double jitter = 0.25;
+    milliseconds stable_period{60'000};
+    std::uint32_t max_attempts = 3;
+    milliseconds attempts_window{5 * 60 * 1000};
+    milliseconds crashed_retry_interval{5 * 60 * 1000};  // 0 = never
+};
+
+struct HealthSettings {
+    milliseconds interval{30'000};
+    double cpu_percent = 80;
+    double memory_mb = 500;
+    milliseconds data_timeout{120'000};
+    milliseconds connection_timeout{60'000};
+};
+
+struct LogSettings {
+    std::string level = "info";
+    std::uint64_t max_file_bytes = 10ULL << 20;  // per task and file
+    std::uint32_t max_files = 5;
+    std::uint32_t lines_in_memory = 1'000;  // per task
+};
+
+struct RetentionSettings {
+    std::uint32_t session_days = 90;  // sessions, timelines, import jobs
+};
+
+struct Settings {
+    ServerSettings server;
+    WorkerSettings worker;
+    RestartSettings restart;
+    HealthSettings health;
+    SpoolConfig spool;
+    HistoryConfig history;
+    LogSettings log;
+    RetentionSettings retention;
+};
+
+using Environment = std::map<std::string, std::string>;
+using FlagValues = std::map<std::string, std::string>;  // "server.listen" → "127.0.0.1:0"
+
+// Reads everything and reports every problem, never only the first; the text names file, line and key.
+struct SettingsProblems {
+    std::vector<std::string> errors;
+    std::vector<std::string> warnings;  // unknown keys
+};
+Settings load_settings(const std::optional<std::string>& file, const Environment& environment,
+                       const FlagValues& flags, SettingsProblems& problems);
+
+// The annotated file with every key at its default: the text of deploy/fieldwarden.toml.
+std::string settings_template();
+
+}  // namespace fieldwarden::supervisor

@@ -1,0 +1,79 @@
+// StatusBus: the one place where state becomes visible. The supervisor's loop publishes; the ZeroMQ PUB
+// socket, the WebSockets, SSE and the REST reads take from here and from nowhere else, so all of them say the
+// same.
+//
+// Envelope (CONTRACT 4): {"v": 1, "seq": n, "ts": "…", "type": "…", "data": {…}}, built once per event.
+// Threads. All methods are thread safe. A listener is called on the publishing thread, under no lock, with a
+// shared immutable event; it must only hand the pointer on (post, push to a bounded queue).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "proto/shapes.h"
+
+namespace fieldwarden::supervisor {
+
+struct Event {
+    std::uint64_t seq = 0;
+    UtcTime time{};
+    std::string topic;  // "process_status.TASK_001"
+    std::string type;   // "process_status_update"
+    proto::Json data;
+    std::string envelope;  // the whole JSON text
+};
+using EventPtr = std::shared_ptr<const Event>;
+
+class StatusBus {
+  public:
+    explicit StatusBus(const Clock& clock, std::size_t journal_size = 10'000);
+
+    // `retain`: the event becomes the topic's last value. Log lines are not retained.
+    EventPtr publish(std::string topic, std::string type, proto::Json data, bool retain = true);
+    // Forgets the topic's last value (a task was removed).
+    void forget(std::string_view topic);
+
+    // Calls `listener` for every later event whose topic starts with `prefix` until the handle is dropped.
+    using Listener = std::function<void(const EventPtr&)>;
+    class Subscription {  // move-only; its destructor unsubscribes and waits out a running call
+      public:
+        Subscription() = default;
+        Subscription(Subscription&&) noexcept = default;
+        Subscription& operator=(Subscription&&) noexcept = default;
+
+      private:
+        friend class StatusBus;
+        std::shared_ptr<void> handle_;
+    };
+    [[nodiscard]] Subscription subscribe(std::string prefix, Listener listener);
+
+    // Whether anyone listens to the topic: lets the publisher of costly data (every sample) skip the JSON.
+    [[nodiscard]] bool wanted(std::string_view topic) const;
+
+    // Last values of all retained topics with this prefix, by topic.
+    [[nodiscard]] std::vector<EventPtr> last_values(std::string_view prefix) const;
+    [[nodiscard]] EventPtr last_value(std::string_view topic) const;  // null when there is none
+
+    // Events after `seq` in order, at most `limit`; nullopt when the journal no longer reaches back that far.
+    [[nodiscard]] std::optional<std::vector<EventPtr>> since(std::uint64_t seq, std::size_t limit) const;
+    [[nodiscard]] std::uint64_t last_seq() const;
+
+  private:
+    struct Entry;
+    struct State;
+    std::shared_ptr<State> state_;
+    const Clock& clock_;
+};
+
+}  // namespace fieldwarden::supervisor

@@ -1,0 +1,149 @@
+// Store: what must survive a restart of the supervisor. Implementations: SQLite (state.db), later PostgreSQL;
+// both pass the contract suite in tests/contract.
+//
+// Threads. Every method is thread safe and blocks for the length of a transaction: call it from a pool thread
+// or through StoreQueue, never from the supervisor's loop. Durability. When a method returns success its
+// effect survives kill -9 of the process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "proto/shapes.h"
+#include "supervisor/plant/plant.h"
+
+namespace fieldwarden::supervisor {
+
+// Changes of the configuration: what a workbook apply, a POST, PATCH or DELETE come down to.
+struct KindChanges {
+    std::vector<Record> put;           // added or replaced by code
+    std::vector<std::string> removed;  // codes
+};
+struct ChangeSet {
+    std::array<KindChanges, kKindCount> kinds;
+    KindChanges& of(Kind kind) { return kinds[static_cast<std::size_t>(kind)]; }
+    [[nodiscard]] const KindChanges& of(Kind kind) const { return kinds[static_cast<std::size_t>(kind)]; }
+    [[nodiscard]] bool empty() const;
+};
+
+// Who asked for a change, for the audit trail.
+struct Actor {
+    std::string name = "system";
+    std::string role;
+    std::string remote;  // address of the client; "" for the supervisor itself
+};
+
+struct AuditEntry {
+    std::int64_t id = 0;
+    UtcTime at{};
+    Actor actor;
+    std::string action;   // "task.start", "import.apply", "device.update"
+    std::string subject;  // the code it was done to
+    proto::Json detail = proto::Json::object();
+};
+
+// A session as it is kept: proto::SessionStatus without the process.
+using SessionRow = proto::SessionStatus;
+
+enum class DesiredState : std::uint8_t { kStopped, kRunning, kPaused };
+
+struct ProcessRow {
+    std::string task_code;
+    std::int64_t pid = 0;
+    std::uint64_t start_ticks = 0;
+    std::int64_t session_id = 0;
+    std::string launch_key;
+    std::uint32_t restart_count = 0;
+    std::uint64_t config_revision = 0;
+};
+
+struct ImportJob {
+    std::int64_t id = 0;
+    std::string file_name;
+    std::string mode;    // merge | replace
+    std::string status;  // validated | invalid | applied
+    UtcTime created_at{};
+    std::optional<UtcTime> applied_at;
+    std::string created_by;
+    std::uint64_t base_revision = 0;              // of the plant that the diff was made against
+    proto::Json summary = proto::Json::object();  // per kind: counts
+    proto::Json errors = proto::Json::array();    // [{sheet, row, column, code, message, value}]
+    proto::Json warnings = proto::Json::array();
+};
+
+struct PageRequest {
+    std::uint32_t page = 1;        // from 1
+    std::uint32_t page_size = 50;  // 1 to 1000
+};
+template <class T>
+struct Page {
+    std::vector<T> items;
+    std::uint64_t total = 0;
+};
+
+struct SessionFilter {
+    std::optional<std::int64_t> task_id;
+    std::optional<std::string> task_code;
+    bool active_only = false;
+};
+
+class Store {
+  public:
+    virtual ~Store() = default;
+
+    // --- configuration ---
+    [[nodiscard]] virtual Result<PlantPtr> load_plant() = 0;
+    // One transaction: refused with kConflict when the stored revision is not `expected_revision`, and then
+    // nothing changed. New records get ids (never reused); the revision rises by one. Returns the plant as
+    // stored.
+    [[nodiscard]] virtual Result<PlantPtr> apply(const ChangeSet& changes, std::uint64_t expected_revision,
+                                                 const AuditEntry& audit) = 0;
+
+    // --- import jobs ---
+    virtual Result<std::int64_t> add_import_job(const ImportJob& job) = 0;
+    virtual Status update_import_job(const ImportJob& job) = 0;
+    virtual Result<ImportJob> import_job(std::int64_t id) = 0;  // kNotFound
+    virtual Result<Page<ImportJob>> import_jobs(
+        PageRequest page) = 0;  // newest first, without errors/warnings
+
+    // --- sessions and the execution log ---
+    virtual Result<std::int64_t> add_session(const SessionRow& session) = 0;  // ids rise, never reused
+    virtual Status update_session(const SessionRow& session) = 0;
+    virtual Result<SessionRow> session(std::int64_t id) = 0;  // kNotFound
+    virtual Result<Page<SessionRow>> sessions(const SessionFilter& filter,
+                                              PageRequest page) = 0;  // newest first
+    // Entries of sessions' timelines; returns the id.
+    virtual Result<std::int64_t> add_log_entry(std::int64_t session_id, const proto::LogEntry& entry) = 0;
+    virtual Result<std::vector<proto::LogEntry>> timeline(std::int64_t session_id) = 0;  // oldest first
+    // Highest ids given so far, so that the supervisor can number sessions and entries itself without
+    // waiting.
+    virtual Result<std::pair<std::int64_t, std::int64_t>> last_ids() = 0;  // {session, log entry}
+
+    // --- what should run, and what runs ---
+    virtual Status set_desired(const std::string& task_code, DesiredState state) = 0;
+    virtual Result<std::vector<std::pair<std::string, DesiredState>>> desired() = 0;
+    virtual Status put_process(const ProcessRow& row) = 0;
+    virtual Status remove_process(const std::string& task_code) = 0;
+    virtual Result<std::vector<ProcessRow>> processes() = 0;
+
+    // --- audit ---
+    virtual Status add_audit(const AuditEntry& entry) = 0;
+    virtual Result<Page<AuditEntry>> audit(PageRequest page) = 0;  // newest first
+
+    // Deletes ended sessions, their timelines and import jobs older than `before`.
+    virtual Status prune(UtcTime before) = 0;
+    // A cheap write and read: for /readyz and the supervisor's own health.
+    virtual Status check() = 0;
+};
+
+// Opens or creates `path` and migrates it. Fails clearly on a file that is no database, is damaged, is of a
+// newer schema, or cannot be written.
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path);
+
+}  // namespace fieldwarden::supervisor

@@ -1,0 +1,5 @@
+namespace fieldwarden::simulator {
+int placeholder() {
+    return 0;
+}
+}  // namespace fieldwarden::simulator

@@ -1,0 +1,5 @@
+namespace fieldwarden::worker {
+int placeholder() {
+    return 0;
+}
+}  // namespace fieldwarden::worker

@@ -1,0 +1,102 @@
+// Sink: where acquired data goes. One folder per type under worker/sinks, one row in registry.cpp, one line
+// in worker/CMakeLists.txt.
+//
+// The flusher reads the spool and calls deliver(); the sink answers per record; only the spool deletes.
+// Retry, backoff and bisection of refused batches live in the flusher, not in sinks.
+//
+// Threads. A sink belongs to its flusher's thread: every call comes from that thread, except interrupt().
+// Idempotence. The same record may be delivered again after a crash; a second write must change nothing.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/bytes.h"
+#include "common/result.h"
+#include "common/sample.h"
+#include "common/task_config.h"
+
+namespace fieldwarden::worker {
+
+// Who a point is, kept in the spool beside the samples so that data of a point that was meanwhile removed or
+// moved still reaches its sink with the identity it had when it was acquired.
+struct PointIdentity {
+    std::string site_code;
+    std::string device_code;
+    std::string device_name;
+    std::string type_code;
+    std::string point_code;
+    std::string unit;
+    DataType data_type;
+
+    bool operator==(const PointIdentity&) const = default;
+};
+using PointDirectory = std::map<PointId, PointIdentity>;
+
+// One spool record: the samples of one scan of one device.
+struct DeliveryRecord {
+    std::uint64_t seq = 0;  // spool sequence number: rises by one per record, never reused within a task
+    ByteSpan block;  // the sample block as spooled (common/sample_block.h), for sinks that keep it as it is
+    std::span<const Sample> samples;
+};
+
+// Records in spool order, all described by one directory.
+struct DeliveryBatch {
+    std::span<const DeliveryRecord> records;
+    const PointDirectory* directory = nullptr;
+};
+
+enum class Verdict : std::uint8_t {
+    kAccepted,  // stored, durably as far as the store promises
+    kRejected,  // refused for good: goes to the dead letters with the reason
+    kKeep,      // not stored now: deliver again later
+};
+
+struct DeliveryOutcome {
+    // One per record; fewer means the rest is kKeep.
+    std::vector<Verdict> verdicts;
+    std::string reason;  // of the first record that was not accepted
+    // The server asked to wait (Retry-After).
+    std::optional<std::chrono::milliseconds> retry_after;
+    // The whole batch was refused although single records may be good (InfluxDB 400, SQL constraint): the
+    // flusher halves the batch until the poison record stands alone.
+    bool bisect = false;
+};
+
+class Sink {
+  public:
+    virtual ~Sink() = default;
+
+    // Connects, creates what is missing. May be called again after a failure.
+    virtual Status open() = 0;
+    virtual DeliveryOutcome deliver(const DeliveryBatch& batch) = 0;
+    // Upper bounds of one deliver() call; the flusher also delivers earlier, after `linger`.
+    struct Limits {
+        std::size_t samples = 5'000;
+        std::chrono::milliseconds linger{200};
+    };
+    [[nodiscard]] virtual Limits limits() const = 0;
+    // Writes a marked probe record, reads it back where the store can, and removes it. The text says what was
+    // checked.
+    virtual Result<std::string> probe() = 0;
+    // Makes a blocked call return soon. The only call allowed from another thread.
+    virtual void interrupt() = 0;
+};
+
+struct SinkContext {
+    std::string data_dir;
+    std::string task_code;
+    HistoryConfig history;
+};
+
+// Makes the sink of `config.type`. Fails with kInvalidArgument on an unknown type, a url or an option that
+// does not parse. Touches neither disk nor network.
+Result<std::unique_ptr<Sink>> make_sink(const SinkConfig& config, const SinkContext& context);
+
+}  // namespace fieldwarden::worker
