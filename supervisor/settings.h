@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.h"
@@ -86,6 +87,16 @@ struct SettingsProblems {
 };
 Settings load_settings(const std::optional<std::string>& file, const Environment& environment,
                        const FlagValues& flags, SettingsProblems& problems);
+
+// What only the machine can tell: the worker program exists, the data directory can be written, nothing is
+// exposed without leave. Empty when all is well; one sentence per problem otherwise.
+std::vector<std::string> check_settings(const Settings& settings);
+
+// The environment variable that overrides "server.listen": FIELDWARDEN_SERVER_LISTEN.
+std::string environment_name(std::string_view section, std::string_view key);
+
+// Whether host:port can only be reached from this machine.
+bool is_loopback(std::string_view listen);
 
 // The annotated file with every key at its default: the text of deploy/fieldwarden.toml.
 std::string settings_template();
