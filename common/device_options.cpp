@@ -8,6 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/clock.h"
+
 namespace fieldwarden {
 
 namespace {
@@ -80,8 +82,7 @@ std::vector<OptionSpec> joined(std::initializer_list<std::span<const OptionSpec>
     return all;
 }
 
-const OptionSpec* find_spec(Protocol protocol, std::string_view name) {
-    const auto specs = device_options(protocol);
+const OptionSpec* find_spec(std::span<const OptionSpec> specs, std::string_view name) {
     const auto found =
         std::find_if(specs.begin(), specs.end(), [&](const auto& spec) { return spec.name == name; });
     return found == specs.end() ? nullptr : &*found;
@@ -126,39 +127,47 @@ std::span<const OptionSpec> device_options(Protocol protocol) {
     return {};
 }
 
-Status check_device_options(Protocol protocol, const Options& options) {
+Status check_options(std::span<const OptionSpec> specs, std::string_view owner, const Options& options) {
     const auto refuse = [](std::string why) {
         return make_error(ErrorKind::kInvalidArgument, std::move(why));
     };
     for (const auto& [name, value] : options) {
-        const auto* spec = find_spec(protocol, name);
+        const auto* spec = find_spec(specs, name);
         if (spec == nullptr) {
             std::string known;
-            for (const auto& other : device_options(protocol))
+            for (const auto& other : specs)
                 known += fmt::format("{}{}", known.empty() ? "" : ", ", other.name);
-            return refuse(fmt::format("option '{}' is unknown for {}; known: {}", name.substr(0, 64),
-                                      to_name(protocol), known));
+            return refuse(
+                fmt::format("option '{}' is unknown for {}; known: {}", name.substr(0, 64), owner, known));
         }
+        const auto got = fmt::format("option {}='{}'", name, value.substr(0, 64));
         switch (spec->type) {
             case Type::kInteger: {
                 const auto number = whole_number(value);
                 if (!number || *number < spec->least || *number > spec->most) {
-                    return refuse(fmt::format("option {}='{}': a whole number from {} to {} is wanted ({})",
-                                              name, value.substr(0, 64), spec->least, spec->most,
+                    return refuse(fmt::format("{}: a whole number from {} to {} is wanted ({})", got,
+                                              spec->least, spec->most, spec->help));
+                }
+                break;
+            }
+            case Type::kDuration: {
+                const auto duration = parse_duration(value);
+                if (!duration || duration->count() < spec->least || duration->count() > spec->most) {
+                    return refuse(fmt::format("{}: a duration from {} to {} is wanted, as in 30s ({})", got,
+                                              format_duration(std::chrono::milliseconds{spec->least}),
+                                              format_duration(std::chrono::milliseconds{spec->most}),
                                               spec->help));
                 }
                 break;
             }
             case Type::kChoice:
                 if (!among(spec->choices, value)) {
-                    return refuse(fmt::format("option {}='{}': use one of {}", name, value.substr(0, 64),
-                                              spec->choices));
+                    return refuse(fmt::format("{}: use one of {}", got, spec->choices));
                 }
                 break;
             case Type::kBoolean:
                 if (value != "true" && value != "false") {
-                    return refuse(
-                        fmt::format("option {}='{}': use true or false", name, value.substr(0, 64)));
+                    return refuse(fmt::format("{}: use true or false", got));
                 }
                 break;
             case Type::kText:
@@ -168,9 +177,13 @@ Status check_device_options(Protocol protocol, const Options& options) {
     return {};
 }
 
+Status check_device_options(Protocol protocol, const Options& options) {
+    return check_options(device_options(protocol), to_name(protocol), options);
+}
+
 std::string text_option(Protocol protocol, const Options& options, std::string_view name) {
     if (const auto given = options.find(name); given != options.end()) return given->second;
-    const auto* spec = find_spec(protocol, name);
+    const auto* spec = find_spec(device_options(protocol), name);
     return spec == nullptr ? std::string{} : std::string{spec->fallback};
 }
 

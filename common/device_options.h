@@ -13,20 +13,23 @@
 namespace fieldwarden {
 
 struct OptionSpec {
-    enum class Type : std::uint8_t { kInteger, kChoice, kText, kBoolean };
+    enum class Type : std::uint8_t { kInteger, kChoice, kText, kBoolean, kDuration };
     std::string_view name;
     Type type = Type::kText;
-    std::int64_t least = 0;
+    std::int64_t least = 0;  // kInteger; milliseconds of a kDuration
     std::int64_t most = 0;
     std::string_view choices = {};  // kChoice: names separated by '|'
     std::string_view fallback = {};
     std::string_view help = {};
 };
 
+// Every option is in the table and its value fits; the error names the option, what it got and what it takes.
+// `owner` is what the options are of, for the message: "modbus_tcp", "a task".
+Status check_options(std::span<const OptionSpec> specs, std::string_view owner, const Options& options);
+
 // Options of devices of this protocol, the common ones (timeouts, reconnect delays) included.
 std::span<const OptionSpec> device_options(Protocol protocol);
 
-// Every option is known and its value fits; the error names the option, what it got and what it takes.
 Status check_device_options(Protocol protocol, const Options& options);
 
 // The value, or the table's fallback. `name` must be in the table; the options have passed

@@ -1,0 +1,98 @@
+// The store in one SQLite file (WAL). Two connections: one that writes, one that reads beside it, so that a
+// long apply does not hold up a status page. The configuration, desired states and import jobs are written
+// with synchronous=FULL (they survive a power cut); sessions, their logs, the process table and the audit
+// trail with NORMAL (they survive a crash; a power cut may take the last moments).
+#pragma once
+
+#include <mutex>
+
+#include "common/sqlite.h"
+#include "supervisor/store/store.h"
+
+namespace fieldwarden::supervisor {
+
+class SqliteStore final : public Store {
+  public:
+    static Result<std::unique_ptr<Store>> open(const std::string& path);
+
+    Result<PlantPtr> load_plant() override;
+    Result<PlantPtr> apply(const ChangeSet& changes, std::uint64_t expected_revision,
+                           const AuditEntry& audit) override;
+
+    Result<std::int64_t> add_import_job(const ImportJob& job) override;
+    Status update_import_job(const ImportJob& job) override;
+    Result<ImportJob> import_job(std::int64_t id) override;
+    Result<Page<ImportJob>> import_jobs(PageRequest page) override;
+
+    Result<std::int64_t> add_session(const SessionRow& session) override;
+    Status update_session(const SessionRow& session) override;
+    Result<SessionRow> session(std::int64_t id) override;
+    Result<Page<SessionRow>> sessions(const SessionFilter& filter, PageRequest page) override;
+    Result<std::int64_t> add_log_entry(std::int64_t session_id, const proto::LogEntry& entry) override;
+    Result<std::vector<proto::LogEntry>> timeline(std::int64_t session_id) override;
+    Result<std::pair<std::int64_t, std::int64_t>> last_ids() override;
+
+    Status set_desired(const std::string& task_code, DesiredState state) override;
+    Result<std::vector<std::pair<std::string, DesiredState>>> desired() override;
+    Status put_process(const ProcessRow& row) override;
+    Status remove_process(const std::string& task_code) override;
+    Result<std::vector<ProcessRow>> processes() override;
+
+    Status add_audit(const AuditEntry& entry) override;
+    Result<Page<AuditEntry>> audit(PageRequest page) override;
+
+    Status prune(UtcTime before) override;
+    Status check() override;
+
+  private:
+    // A connection and the lock that goes with it.
+    struct Connection {
+        std::mutex mutex;
+        SqlDatabase database;
+    };
+    enum class Sync : std::uint8_t { kNormal, kFull };
+
+    SqliteStore() = default;
+    Status configure();
+    // `work` on the writing connection, in one transaction that is rolled back when it fails.
+    template <class Work>
+    auto write(Sync sync, Work&& work) -> decltype(work(std::declval<SqlDatabase&>()));
+    // `work` on the reading connection, over one consistent snapshot.
+    template <class Work>
+    auto read(Work&& work) -> decltype(work(std::declval<SqlDatabase&>()));
+
+    Connection writer_;
+    Connection reader_;
+    Sync sync_ = Sync::kFull;  // of the writer, now
+    PlantPtr newest_;  // the plant as last stored, so that an apply needs no reload; under writer_.mutex
+};
+
+template <class Work>
+auto SqliteStore::write(Sync sync, Work&& work) -> decltype(work(std::declval<SqlDatabase&>())) {
+    const std::lock_guard lock{writer_.mutex};
+    auto& database = writer_.database;
+    if (sync != sync_) {
+        const auto set = database.execute(sync == Sync::kFull ? "PRAGMA synchronous = FULL"
+                                                              : "PRAGMA synchronous = NORMAL");
+        if (!set) return set.error();
+        sync_ = sync;
+    }
+    auto transaction = SqlTransaction::begin(database);
+    if (!transaction) return transaction.error();
+    auto done = work(database);
+    if (!done) return done;
+    if (const auto committed = transaction->commit(); !committed) return committed.error();
+    return done;
+}
+
+template <class Work>
+auto SqliteStore::read(Work&& work) -> decltype(work(std::declval<SqlDatabase&>())) {
+    const std::lock_guard lock{reader_.mutex};
+    auto& database = reader_.database;
+    if (const auto begun = database.execute("BEGIN"); !begun) return begun.error();
+    auto done = work(database);
+    if (const auto ended = database.execute("COMMIT"); !ended && done) return ended.error();
+    return done;
+}
+
+}  // namespace fieldwarden::supervisor

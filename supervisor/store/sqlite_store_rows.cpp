@@ -1,0 +1,490 @@
+// Import jobs, sessions and their timelines, desired states, the process table, the audit trail.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "supervisor/store/sqlite_rows.h"
+#include "supervisor/store/sqlite_store.h"
+
+namespace fieldwarden {
+
+template <>
+struct EnumNames<supervisor::DesiredState> {
+    using E = supervisor::DesiredState;
+    static constexpr std::array<EnumName<E>, 3> table{{
+        {E::kStopped, "stopped"},
+        {E::kRunning, "running"},
+        {E::kPaused, "paused"},
+    }};
+};
+
+}  // namespace fieldwarden
+
+namespace fieldwarden::supervisor {
+
+namespace {
+
+using proto::Json;
+
+std::int64_t micros(UtcTime time) {
+    return time.time_since_epoch().count();
+}
+std::optional<std::int64_t> micros(const std::optional<UtcTime>& time) {
+    return time ? std::optional{micros(*time)} : std::nullopt;
+}
+std::string dumped(const Json& json) {
+    // Text from devices may be no UTF-8; it is stored readable rather than refused.
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+std::optional<std::string> dumped(const std::optional<Json>& json) {
+    return json ? std::optional{dumped(*json)} : std::nullopt;
+}
+template <class E>
+std::optional<std::string_view> name_of(const std::optional<E>& value) {
+    return value ? std::optional{to_name(*value)} : std::nullopt;
+}
+
+// Reads the current row column by column, left to right; keeps the first thing that does not decode.
+class RowReader {
+  public:
+    explicit RowReader(const SqlStatement& row) : row_(row) {}
+
+    std::int64_t integer() { return row_.integer(next_++); }
+    template <class Unsigned>
+    Unsigned count() {
+        return static_cast<Unsigned>(integer());
+    }
+    double number() { return row_.number(next_++); }
+    std::string text() { return row_.string(next_++); }
+    UtcTime time() { return UtcTime{std::chrono::microseconds{integer()}}; }
+    std::optional<std::int64_t> optional_integer() {
+        return here_is_null() ? skip<std::int64_t>() : std::optional{integer()};
+    }
+    std::optional<UtcTime> optional_time() {
+        return here_is_null() ? skip<UtcTime>() : std::optional{time()};
+    }
+    Json json() {
+        auto parsed = Json::parse(row_.text(next_), nullptr, false);
+        if (parsed.is_discarded()) fail();
+        ++next_;
+        return parsed;
+    }
+    std::optional<Json> optional_json() { return here_is_null() ? skip<Json>() : std::optional{json()}; }
+    template <class E>
+    E choice() {
+        const auto value = from_name<E>(row_.text(next_));
+        if (!value) fail();
+        ++next_;
+        return value.value_or(E{});
+    }
+    template <class E>
+    std::optional<E> optional_choice() {
+        return here_is_null() ? skip<E>() : std::optional{choice<E>()};
+    }
+    [[nodiscard]] Status status(std::string_view what) const {
+        if (bad_column_ < 0) return {};
+        return make_error(ErrorKind::kCorrupt,
+                          fmt::format("store: column {} of {} does not decode", bad_column_, what));
+    }
+    void fail() {
+        if (bad_column_ < 0) bad_column_ = next_;
+    }
+
+  private:
+    [[nodiscard]] bool here_is_null() const { return row_.is_null(next_); }
+    template <class T>
+    std::optional<T> skip() {
+        ++next_;
+        return std::nullopt;
+    }
+
+    const SqlStatement& row_;
+    int next_ = 0;
+    int bad_column_ = -1;
+};
+
+constexpr std::string_view kJobColumns =
+    "id, file_name, mode, status, created_at, applied_at, created_by, base_revision, summary";
+
+ImportJob read_job(RowReader& row, bool with_problems) {
+    ImportJob job;
+    job.id = row.integer();
+    job.file_name = row.text();
+    job.mode = row.text();
+    job.status = row.text();
+    job.created_at = row.time();
+    job.applied_at = row.optional_time();
+    job.created_by = row.text();
+    job.base_revision = row.count<std::uint64_t>();
+    job.summary = row.json();
+    if (with_problems) {
+        job.errors = row.json();
+        job.warnings = row.json();
+    }
+    return job;
+}
+
+constexpr std::string_view kSessionColumns =
+    "id, task_id, task_code, status, pid, started_at, stopped_at, points_read, points_delivered, "
+    "last_read_time, "
+    "error_count, success_rate, period_ms, cycle_ms, spool_pending, error_message";
+
+SessionRow read_session(RowReader& row) {
+    SessionRow session;
+    session.session_id = row.integer();
+    session.task_id = row.integer();
+    session.task_code = row.text();
+    session.status = row.choice<proto::SessionState>();
+    session.pid = row.optional_integer();
+    session.started_at = row.time();
+    session.stopped_at = row.optional_time();
+    session.points_read = row.count<std::uint64_t>();
+    session.points_delivered = row.count<std::uint64_t>();
+    session.last_read_time = row.optional_time();
+    session.error_count = row.count<std::uint64_t>();
+    session.success_rate = row.number();
+    session.period_ms = row.number();
+    session.cycle_ms = row.number();
+    session.spool_pending = row.count<std::uint64_t>();
+    session.error_message = row.text();
+    return session;
+}
+
+proto::LogEntry read_entry(RowReader& row) {
+    proto::LogEntry entry;
+    entry.id = row.integer();
+    entry.timestamp = row.time();
+    entry.level = row.choice<proto::LogLevel>();
+    entry.process_name = row.text();
+    entry.message = row.text();
+    entry.source_file = row.text();
+    entry.line_number = row.count<std::uint32_t>();
+    entry.exception_info = row.text();
+    entry.log_type = row.optional_choice<proto::LogType>();
+    entry.execution_phase = row.optional_choice<proto::ExecutionPhase>();
+    entry.parent_log_id = row.optional_integer();
+    if (const auto retry = row.optional_json()) {
+        try {
+            entry.retry_context = proto::retry_context_from_json(*retry);
+        } catch (const std::exception&) {
+            row.fail();
+        }
+    }
+    entry.performance_metrics = row.optional_json();
+    return entry;
+}
+
+ProcessRow read_process(RowReader& row) {
+    ProcessRow process;
+    process.task_code = row.text();
+    process.pid = row.integer();
+    process.start_ticks = row.count<std::uint64_t>();
+    process.session_id = row.integer();
+    process.launch_key = row.text();
+    process.restart_count = row.count<std::uint32_t>();
+    process.config_revision = row.count<std::uint64_t>();
+    return process;
+}
+
+AuditEntry read_audit(RowReader& row) {
+    AuditEntry entry;
+    entry.id = row.integer();
+    entry.at = row.time();
+    entry.actor = {row.text(), row.text(), row.text()};
+    entry.action = row.text();
+    entry.subject = row.text();
+    entry.detail = row.json();
+    return entry;
+}
+
+// All rows of `statement`, each read by `read_row`.
+template <class ReadRow>
+auto collect(SqlStatement& statement, std::string_view what, ReadRow&& read_row)
+    -> Result<std::vector<decltype(read_row(std::declval<RowReader&>()))>> {
+    std::vector<decltype(read_row(std::declval<RowReader&>()))> items;
+    while (true) {
+        const auto more = statement.step();
+        if (!more) return more.error();
+        if (!*more) return items;
+        RowReader row{statement};
+        items.push_back(read_row(row));
+        if (const auto fine = row.status(what); !fine) return fine.error();
+    }
+}
+
+template <class ReadRow>
+auto one_row(SqlStatement& statement, std::string_view what, std::int64_t id, ReadRow&& read_row)
+    -> Result<decltype(read_row(std::declval<RowReader&>()))> {
+    auto found = collect(statement, what, read_row);
+    if (!found) return found.error();
+    if (found->empty()) return make_error(ErrorKind::kNotFound, fmt::format("there is no {} {}", what, id));
+    return std::move(found->front());
+}
+
+// One page of `columns` from `table_and_where`, newest id first, with the total; `values` are its parameters.
+template <class ReadRow, class... Values>
+auto page_of(SqlDatabase& database, std::string_view columns, const std::string& table_and_where,
+             PageRequest page, std::string_view what, ReadRow&& read_row, const Values&... values)
+    -> Result<Page<decltype(read_row(std::declval<RowReader&>()))>> {
+    Page<decltype(read_row(std::declval<RowReader&>()))> out;
+    auto count = database.prepare(fmt::format("SELECT count(*) FROM {}", table_and_where));
+    if (!count) return count.error();
+    const auto counted = count->bind(values...).step();
+    if (!counted) return counted.error();
+    out.total = static_cast<std::uint64_t>(count->integer(0));
+    auto rows = database.prepare(
+        fmt::format("SELECT {} FROM {} ORDER BY id DESC LIMIT ? OFFSET ?", columns, table_and_where));
+    if (!rows) return rows.error();
+    const std::int64_t size = std::clamp<std::uint32_t>(page.page_size, 1, 1000);
+    const std::int64_t before = (std::max<std::int64_t>(page.page, 1) - 1) * size;
+    auto items = collect(rows->bind(values..., size, before), what, read_row);
+    if (!items) return items.error();
+    out.items = std::move(*items);
+    return out;
+}
+
+// Runs one statement; kNotFound when it changed nothing and `what` must exist.
+template <class... Values>
+Status change_one(SqlDatabase& database, std::string_view what, std::int64_t id, std::string_view sql,
+                  const Values&... values) {
+    auto statement = database.prepare(sql);
+    if (!statement) return statement.error();
+    if (const auto done = statement->bind(values...).run(); !done) return done;
+    if (database.changes() == 0) {
+        return make_error(ErrorKind::kNotFound, fmt::format("there is no {} {}", what, id));
+    }
+    return {};
+}
+
+template <class... Values>
+Status run(SqlDatabase& database, std::string_view sql, const Values&... values) {
+    auto statement = database.prepare(sql);
+    if (!statement) return statement.error();
+    return statement->bind(values...).run();
+}
+
+// An INSERT whose first parameter is the id (NULL: the next one); returns the id it got.
+template <class... Values>
+Result<std::int64_t> insert(SqlDatabase& database, std::string_view sql, std::int64_t id,
+                            const Values&... values) {
+    const auto given = id == 0 ? std::nullopt : std::optional{id};
+    if (const auto done = run(database, sql, given, values...); !done) return done.error();
+    return database.last_insert_id();
+}
+
+}  // namespace
+
+// --- import jobs ---
+
+Result<std::int64_t> SqliteStore::add_import_job(const ImportJob& job) {
+    return write(Sync::kFull, [&](SqlDatabase& database) {
+        return insert(database, "INSERT INTO import_jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", job.id,
+                      job.file_name, job.mode, job.status, micros(job.created_at), micros(job.applied_at),
+                      job.created_by, job.base_revision, dumped(job.summary), dumped(job.errors),
+                      dumped(job.warnings));
+    });
+}
+
+Status SqliteStore::update_import_job(const ImportJob& job) {
+    return write(Sync::kFull, [&](SqlDatabase& database) {
+        return change_one(database, "import job", job.id,
+                          "UPDATE import_jobs SET file_name = ?, mode = ?, status = ?, created_at = ?, "
+                          "applied_at = ?, created_by = ?, base_revision = ?, summary = ?, errors = ?, "
+                          "warnings = ? WHERE id = ?",
+                          job.file_name, job.mode, job.status, micros(job.created_at), micros(job.applied_at),
+                          job.created_by, job.base_revision, dumped(job.summary), dumped(job.errors),
+                          dumped(job.warnings), job.id);
+    });
+}
+
+Result<ImportJob> SqliteStore::import_job(std::int64_t id) {
+    return read([&](SqlDatabase& database) -> Result<ImportJob> {
+        auto rows = database.prepare(
+            fmt::format("SELECT {}, errors, warnings FROM import_jobs WHERE id = ?", kJobColumns));
+        if (!rows) return rows.error();
+        return one_row(rows->bind(id), "import job", id, [](RowReader& row) { return read_job(row, true); });
+    });
+}
+
+Result<Page<ImportJob>> SqliteStore::import_jobs(PageRequest page) {
+    return read([&](SqlDatabase& database) {
+        return page_of(database, kJobColumns, "import_jobs", page, "import job",
+                       [](RowReader& row) { return read_job(row, false); });
+    });
+}
+
+// --- sessions and the execution log ---
+
+Result<std::int64_t> SqliteStore::add_session(const SessionRow& session) {
+    return write(Sync::kNormal, [&](SqlDatabase& database) {
+        return insert(database,
+                      "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      session.session_id, session.task_id, session.task_code, to_name(session.status),
+                      session.pid, micros(session.started_at), micros(session.stopped_at),
+                      session.points_read, session.points_delivered, micros(session.last_read_time),
+                      session.error_count, session.success_rate, session.period_ms, session.cycle_ms,
+                      session.spool_pending, session.error_message);
+    });
+}
+
+Status SqliteStore::update_session(const SessionRow& session) {
+    return write(Sync::kNormal, [&](SqlDatabase& database) {
+        return change_one(
+            database, "session", session.session_id,
+            "UPDATE sessions SET task_id = ?, task_code = ?, status = ?, pid = ?, started_at = ?, stopped_at "
+            "= ?, "
+            "points_read = ?, points_delivered = ?, last_read_time = ?, error_count = ?, success_rate = ?, "
+            "period_ms = ?, cycle_ms = ?, spool_pending = ?, error_message = ? WHERE id = ?",
+            session.task_id, session.task_code, to_name(session.status), session.pid,
+            micros(session.started_at), micros(session.stopped_at), session.points_read,
+            session.points_delivered, micros(session.last_read_time), session.error_count,
+            session.success_rate, session.period_ms, session.cycle_ms, session.spool_pending,
+            session.error_message, session.session_id);
+    });
+}
+
+Result<SessionRow> SqliteStore::session(std::int64_t id) {
+    return read([&](SqlDatabase& database) -> Result<SessionRow> {
+        auto rows = database.prepare(fmt::format("SELECT {} FROM sessions WHERE id = ?", kSessionColumns));
+        if (!rows) return rows.error();
+        return one_row(rows->bind(id), "session", id, read_session);
+    });
+}
+
+Result<Page<SessionRow>> SqliteStore::sessions(const SessionFilter& filter, PageRequest page) {
+    // Each condition is written out only when asked for, so that SQLite can use the index that fits it.
+    const auto where =
+        fmt::format("sessions WHERE {} AND {} AND {}", filter.task_id ? "task_id = ?1" : "?1 IS NULL",
+                    filter.task_code ? "task_code = ?2" : "?2 IS NULL",
+                    filter.active_only ? "status IN ('starting', 'running', 'paused', 'stopping')" : "TRUE");
+    return read([&](SqlDatabase& database) {
+        return page_of(database, kSessionColumns, where, page, "session", read_session, filter.task_id,
+                       filter.task_code);
+    });
+}
+
+Result<std::int64_t> SqliteStore::add_log_entry(std::int64_t session_id, const proto::LogEntry& entry) {
+    const auto retry =
+        entry.retry_context ? std::optional{proto::to_json(*entry.retry_context)} : std::nullopt;
+    return write(Sync::kNormal, [&](SqlDatabase& database) {
+        return insert(database, "INSERT INTO log_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      entry.id, session_id, micros(entry.timestamp), to_name(entry.level), entry.process_name,
+                      entry.message, entry.source_file, entry.line_number, entry.exception_info,
+                      name_of(entry.log_type), name_of(entry.execution_phase), entry.parent_log_id,
+                      dumped(retry), dumped(entry.performance_metrics));
+    });
+}
+
+Result<std::vector<proto::LogEntry>> SqliteStore::timeline(std::int64_t session_id) {
+    return read([&](SqlDatabase& database) -> Result<std::vector<proto::LogEntry>> {
+        auto rows = database.prepare(
+            "SELECT id, timestamp, level, process_name, message, source_file, line_number, exception_info, "
+            "log_type, execution_phase, parent_log_id, retry_context, performance_metrics FROM log_entries "
+            "WHERE session_id = ? ORDER BY id");
+        if (!rows) return rows.error();
+        return collect(rows->bind(session_id), "log entry", read_entry);
+    });
+}
+
+Result<std::pair<std::int64_t, std::int64_t>> SqliteStore::last_ids() {
+    return read([](SqlDatabase& database) -> Result<std::pair<std::int64_t, std::int64_t>> {
+        // sqlite_sequence remembers ids whose rows have been pruned.
+        const auto last = [&](std::string_view table) {
+            return database.integer(
+                fmt::format("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = '{}'", table));
+        };
+        const auto session = last("sessions");
+        if (!session) return session.error();
+        const auto entry = last("log_entries");
+        if (!entry) return entry.error();
+        return std::pair{*session, *entry};
+    });
+}
+
+// --- what should run, and what runs ---
+
+Status SqliteStore::set_desired(const std::string& task_code, DesiredState state) {
+    return write(Sync::kFull, [&](SqlDatabase& database) {
+        return run(database, "INSERT OR REPLACE INTO desired VALUES (?, ?)", task_code, to_name(state));
+    });
+}
+
+Result<std::vector<std::pair<std::string, DesiredState>>> SqliteStore::desired() {
+    return read([](SqlDatabase& database) -> Result<std::vector<std::pair<std::string, DesiredState>>> {
+        auto rows = database.prepare("SELECT task_code, state FROM desired ORDER BY task_code");
+        if (!rows) return rows.error();
+        return collect(*rows, "desired state", [](RowReader& row) {
+            auto task_code = row.text();
+            return std::pair{std::move(task_code), row.choice<DesiredState>()};
+        });
+    });
+}
+
+Status SqliteStore::put_process(const ProcessRow& row) {
+    return write(Sync::kNormal, [&](SqlDatabase& database) {
+        return run(database, "INSERT OR REPLACE INTO processes VALUES (?, ?, ?, ?, ?, ?, ?)", row.task_code,
+                   row.pid, row.start_ticks, row.session_id, row.launch_key, row.restart_count,
+                   row.config_revision);
+    });
+}
+
+Status SqliteStore::remove_process(const std::string& task_code) {
+    return write(Sync::kNormal, [&](SqlDatabase& database) {
+        return run(database, "DELETE FROM processes WHERE task_code = ?", task_code);
+    });
+}
+
+Result<std::vector<ProcessRow>> SqliteStore::processes() {
+    return read([](SqlDatabase& database) -> Result<std::vector<ProcessRow>> {
+        auto rows = database.prepare(
+            "SELECT task_code, pid, start_ticks, session_id, launch_key, restart_count, config_revision "
+            "FROM processes ORDER BY task_code");
+        if (!rows) return rows.error();
+        return collect(*rows, "process", read_process);
+    });
+}
+
+// --- audit and upkeep ---
+
+Status insert_audit(SqlDatabase& database, const AuditEntry& entry) {
+    return run(database, "INSERT INTO audit VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", micros(entry.at),
+               entry.actor.name, entry.actor.role, entry.actor.remote, entry.action, entry.subject,
+               dumped(entry.detail));
+}
+
+Status SqliteStore::add_audit(const AuditEntry& entry) {
+    return write(Sync::kNormal, [&](SqlDatabase& database) { return insert_audit(database, entry); });
+}
+
+Result<Page<AuditEntry>> SqliteStore::audit(PageRequest page) {
+    return read([&](SqlDatabase& database) {
+        return page_of(database, "id, at, actor, role, remote, action, subject, detail", "audit", page,
+                       "audit entry", read_audit);
+    });
+}
+
+Status SqliteStore::prune(UtcTime before) {
+    return write(Sync::kNormal, [&](SqlDatabase& database) -> Status {
+        for (const std::string_view sql :
+             {"DELETE FROM log_entries WHERE session_id IN (SELECT id FROM sessions WHERE stopped_at < ?)",
+              "DELETE FROM sessions WHERE stopped_at < ?", "DELETE FROM import_jobs WHERE created_at < ?"}) {
+            if (const auto done = run(database, sql, micros(before)); !done) return done;
+        }
+        return {};
+    });
+}
+
+Status SqliteStore::check() {
+    const auto now = micros(system_clock().utc_now());
+    const auto written = write(Sync::kNormal, [&](SqlDatabase& database) {
+        return run(database, "UPDATE meta SET value = ? WHERE name = 'checked_at'", now);
+    });
+    if (!written) return written;
+    const auto revision = read([](SqlDatabase& database) {
+        return database.integer("SELECT value FROM meta WHERE name = 'revision'");
+    });
+    if (!revision) return revision.error();
+    return {};
+}
+
+}  // namespace fieldwarden::supervisor
