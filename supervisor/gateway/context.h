@@ -6,14 +6,12 @@
 namespace fieldwarden::supervisor::gateway {
 
 class PlantIndexes;
-class StatusBoard;
 class ImportDesk;
 class Metrics;
 
 struct Context {
     const Services& services;
     PlantIndexes& indexes;
-    StatusBoard& board;
     ImportDesk& imports;
     Metrics& metrics;
 };

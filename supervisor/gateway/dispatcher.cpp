@@ -13,10 +13,11 @@ namespace fieldwarden::supervisor::gateway {
 
 std::string request_id(std::string_view offered) {
     const auto fine = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-               c == '.';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+               c == '_' || c == '.';
     };
-    if (!offered.empty() && offered.size() <= 64 && std::ranges::all_of(offered, fine)) return std::string(offered);
+    if (!offered.empty() && offered.size() <= 64 && std::ranges::all_of(offered, fine))
+        return std::string(offered);
     static thread_local std::mt19937_64 random{std::random_device{}()};
     return fmt::format("{:016x}", random());
 }
@@ -27,8 +28,10 @@ Dispatcher::Dispatcher(Context& context, std::unique_ptr<Authenticator> authenti
 std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
     auto target = parse_target(head.target);
     if (!target) {
-        return problem(400, "the request target is malformed: a bad percent escape, bytes that are not UTF-8, an empty "
-                            "segment or too many parameters");
+        return problem(
+            400,
+            "the request target is malformed: a bad percent escape, bytes that are not UTF-8, an empty "
+            "segment or too many parameters");
     }
     auto match = router_.match(head.method, target->segments);
     if (match.allowed.empty()) {
@@ -41,7 +44,8 @@ std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
         return response;
     }
     if (!match.route) {
-        auto response = problem(405, fmt::format("{} takes {}", target->path().substr(0, 200), match.allowed));
+        auto response =
+            problem(405, fmt::format("{} takes {}", target->path().substr(0, 200), match.allowed));
         response.headers.emplace_back("Allow", match.allowed);
         return response;
     }
@@ -77,19 +81,20 @@ std::optional<HttpResponse> Dispatcher::sign_in(const Route& route, HttpRequest&
     if (!identity) {
         if (!token.empty()) {
             if (const auto wait = throttle_.fail(request.remote, context_.services.clock.mono_now())) {
-                auto response = problem(429, "too many failed sign-ins from this address; wait and try again");
+                auto response =
+                    problem(429, "too many failed sign-ins from this address; wait and try again");
                 response.headers.emplace_back("Retry-After", std::to_string(wait->count()));
                 return response;
             }
         }
-        auto response = problem(401, token.empty() ? "sign in: send Authorization: Bearer <token>"
-                                                   : "the token is not valid");
+        auto response = problem(
+            401, token.empty() ? "sign in: send Authorization: Bearer <token>" : "the token is not valid");
         response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"fieldwarden\"");
         return response;
     }
     if (identity->role < *route.role) {
-        return problem(403, fmt::format("this needs the role {}; {} is {}", to_name(*route.role), identity->name,
-                                        to_name(identity->role)));
+        return problem(403, fmt::format("this needs the role {}; {} is {}", to_name(*route.role),
+                                        identity->name, to_name(identity->role)));
     }
     request.identity = std::move(*identity);
     return std::nullopt;
@@ -99,8 +104,9 @@ HttpResponse Dispatcher::call(const Admitted& admitted) {
     try {
         return admitted.route->handler(admitted.request, context_);
     } catch (const std::exception& error) {
-        log(proto::LogLevel::kError, fmt::format("{} {} (request {}) failed: {}", to_name(admitted.route->method),
-                                                 admitted.request.path, admitted.request.request_id, error.what()));
+        log(proto::LogLevel::kError,
+            fmt::format("{} {} (request {}) failed: {}", to_name(admitted.route->method),
+                        admitted.request.path, admitted.request.request_id, error.what()));
         return problem(500, fmt::format("an internal error; the log names it under request {}",
                                         admitted.request.request_id));
     }

@@ -11,8 +11,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/clock.h"
+#include "common/plant_types.h"
 #include "common/result.h"
 #include "proto/shapes.h"
 #include "supervisor/control.h"
@@ -31,6 +33,9 @@ struct Services {
     const Settings& settings;
     const Clock& clock;
     std::string version;
+    // What this build can run: configuration for others is refused.
+    std::vector<Protocol> protocols{Protocol::kModbusTcp};
+    std::vector<std::string_view> sink_types{"history"};
     // Where the gateway's own log lines go; called from any thread.
     std::function<void(proto::LogLevel, std::string_view)> log = [](proto::LogLevel, std::string_view) {};
 };

@@ -40,7 +40,10 @@ SteadyClock::time_point transfer_deadline(SteadyClock::time_point begun, std::ui
 
 RequestHead head_of(const Parser& parser, const std::string& remote) {
     const auto& message = parser.get();
-    RequestHead head{std::string(message.method_string()), std::string(message.target()), {}, remote,
+    RequestHead head{std::string(message.method_string()),
+                     std::string(message.target()),
+                     {},
+                     remote,
                      beast::websocket::is_upgrade(message)};
     for (const auto& field : message.base()) {
         std::string name(field.name_string());
@@ -83,12 +86,14 @@ class Session {
         if (!begun) co_return false;
         const auto started = SteadyClock::now();
         stream_.expires_after(core_.options.head_timeout);
-        const auto [error, size] = co_await http::async_read_header(stream_, connection_->buffer, *parser_, as_value);
+        const auto [error, size] =
+            co_await http::async_read_header(stream_, connection_->buffer, *parser_, as_value);
         if (error) {
             if (const int status = status_of(error); status != 0) {
                 // The head cannot be trusted, so neither can what follows it.
-                co_await respond(problem(status, fmt::format("the request is not valid HTTP: {}", error.message())),
-                                 false, false);
+                co_await respond(
+                    problem(status, fmt::format("the request is not valid HTTP: {}", error.message())), false,
+                    false);
                 co_await discard_input();
             }
             co_return false;
@@ -106,7 +111,8 @@ class Session {
         if (connection_->buffer.size() > 0) co_return true;
         connection_->end = [this] { stream_.cancel(); };
         stream_.expires_after(core_.options.idle_timeout);
-        const auto [error, size] = co_await stream_.async_read_some(connection_->buffer.prepare(4096), as_value);
+        const auto [error, size] =
+            co_await stream_.async_read_some(connection_->buffer.prepare(4096), as_value);
         connection_->end = nullptr;
         if (error) co_return false;
         connection_->buffer.commit(size);
@@ -115,7 +121,8 @@ class Session {
 
     net::awaitable<bool> answer() {
         auto admission = core_.dispatcher.admit(head_of(*parser_, connection_->remote));
-        if (auto* refusal = std::get_if<HttpResponse>(&admission)) co_return co_await refuse(std::move(*refusal));
+        if (auto* refusal = std::get_if<HttpResponse>(&admission))
+            co_return co_await refuse(std::move(*refusal));
         auto admitted = std::get<Admitted>(std::move(admission));
         route_ = admitted.route;
         request_id_ = admitted.request.request_id;
@@ -152,8 +159,9 @@ class Session {
     }
 
     net::awaitable<std::optional<HttpResponse>> read_upload(Admitted& admitted, std::uint64_t most) {
-        auto receiver = UploadReceiver::create(core_.options.upload_dir,
-                                               admitted.request.header("content-type"), core_.options.max_upload_bytes);
+        auto receiver =
+            UploadReceiver::create(core_.options.upload_dir, admitted.request.header("content-type"),
+                                   core_.options.max_upload_bytes);
         if (!receiver) co_return upload_problem(receiver.error());
         auto& upload = **receiver;
         co_await send_continue();
@@ -349,10 +357,11 @@ struct HttpServer::Impl {
                 continue;
             }
             if (!acceptor.is_open()) break;
-            // Out of descriptors or memory, or a connection that died in the queue: never the end of the loop.
+            // Out of descriptors or memory, or a connection that died in the queue: never the end of the
+            // loop.
             core.dispatcher.log(proto::LogLevel::kWarning,
-                                fmt::format("cannot accept a connection: {}; trying again in {} ms", error.message(),
-                                            pause.count()));
+                                fmt::format("cannot accept a connection: {}; trying again in {} ms",
+                                            error.message(), pause.count()));
             timer.expires_after(pause);
             co_await timer.async_wait(as_value);
             pause = std::min(pause * 2, 1000ms);
@@ -366,7 +375,8 @@ struct HttpServer::Impl {
             try {
                 std::rethrow_exception(failure);
             } catch (const std::exception& error) {
-                core.dispatcher.log(proto::LogLevel::kError, fmt::format("a connection failed: {}", error.what()));
+                core.dispatcher.log(proto::LogLevel::kError,
+                                    fmt::format("a connection failed: {}", error.what()));
             }
         };
     }
@@ -400,7 +410,8 @@ Result<std::uint16_t> HttpServer::start() {
     const auto where = fmt::format("{}:{}", options.host, options.port);
     beast::error_code error;
     tcp::resolver resolver(impl_->core.io);
-    const auto found = resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
+    const auto found =
+        resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
     if (error || found.empty()) {
         return make_error(ErrorKind::kInvalidArgument,
                           fmt::format("cannot listen on {}: {}", where, error.message()));

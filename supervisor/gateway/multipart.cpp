@@ -68,9 +68,10 @@ bool read_parameters(std::string_view text, std::string& value, Visit visit) {
 std::optional<std::string> multipart_boundary(std::string_view content_type) {
     std::string value;
     std::string boundary;
-    const bool parsed = read_parameters(content_type, value, [&](std::string_view name, const std::string& text) {
-        if (equal_ignoring_case(name, "boundary")) boundary = text;
-    });
+    const bool parsed =
+        read_parameters(content_type, value, [&](std::string_view name, const std::string& text) {
+            if (equal_ignoring_case(name, "boundary")) boundary = text;
+        });
     // RFC 2046, section 5.1.1: 1 to 70 characters, not ending with white space.
     const auto printable = [](char c) { return c >= ' ' && c < 0x7f; };
     if (!parsed || !equal_ignoring_case(value, "multipart/form-data") || boundary.empty() ||
@@ -93,17 +94,19 @@ Result<PartHeader> parse_part_header(std::string_view block) {
         header.emplace();
         std::string value;
         bool named = false;
-        const bool parsed =
-            read_parameters(line.substr(colon + 1), value, [&](std::string_view name, const std::string& text) {
+        const bool parsed = read_parameters(
+            line.substr(colon + 1), value, [&](std::string_view name, const std::string& text) {
                 if (equal_ignoring_case(name, "name")) {
                     header->name = text;
                     named = true;
                 } else if (equal_ignoring_case(name, "filename")) {
                     if (!header->file_name) header->file_name = text;
                 } else if (equal_ignoring_case(name, "filename*")) {
-                    // RFC 8187: charset'language'percent-encoded. Better than the plain form when both are there.
+                    // RFC 8187: charset'language'percent-encoded. Better than the plain form when both are
+                    // there.
                     constexpr std::string_view kUtf8 = "utf-8''";
-                    if (text.size() > kUtf8.size() && equal_ignoring_case(text.substr(0, kUtf8.size()), kUtf8)) {
+                    if (text.size() > kUtf8.size() &&
+                        equal_ignoring_case(text.substr(0, kUtf8.size()), kUtf8)) {
                         if (auto decoded = percent_decode(std::string_view(text).substr(kUtf8.size()))) {
                             header->file_name = std::move(*decoded);
                         }
@@ -123,7 +126,8 @@ Result<PartHeader> parse_part_header(std::string_view block) {
 
 MultipartParser::MultipartParser(std::string_view boundary, Sink sink)
     : delimiter_("\r\n--" + std::string(boundary)), sink_(std::move(sink)), pending_("\r\n") {
-    // The first boundary may stand at the very start of the body: the leading CRLF makes it look like the rest.
+    // The first boundary may stand at the very start of the body: the leading CRLF makes it look like the
+    // rest.
 }
 
 Status MultipartParser::feed(std::string_view bytes) {
@@ -188,7 +192,8 @@ Result<MultipartParser::Step> MultipartParser::read_headers() {
         if (pending_.size() > kMostHeaderBytes) return malformed("a part's header is longer than 8 KiB");
         return Step::kWait;
     }
-    auto header = parse_part_header(end <= 2 ? std::string_view{} : std::string_view(pending_).substr(2, end - 2));
+    auto header =
+        parse_part_header(end <= 2 ? std::string_view{} : std::string_view(pending_).substr(2, end - 2));
     if (!header) return header.error();
     if (auto begun = sink_.begin(*header); !begun) return begun.error();
     pending_.erase(0, end + 4);
@@ -199,9 +204,11 @@ Result<MultipartParser::Step> MultipartParser::read_headers() {
 Result<MultipartParser::Step> MultipartParser::read_data() {
     const auto at = pending_.find(delimiter_);
     // Without a delimiter, all but what could be its beginning is data.
-    const auto sure = at != std::string::npos ? at : pending_.size() - std::min(pending_.size(), delimiter_.size() - 1);
+    const auto sure =
+        at != std::string::npos ? at : pending_.size() - std::min(pending_.size(), delimiter_.size() - 1);
     if (sure > 0) {
-        if (auto written = sink_.data(std::string_view(pending_).substr(0, sure)); !written) return written.error();
+        if (auto written = sink_.data(std::string_view(pending_).substr(0, sure)); !written)
+            return written.error();
     }
     if (at == std::string::npos) {
         pending_.erase(0, sure);

@@ -10,8 +10,15 @@ using proto::Json;
 
 namespace {
 
-bool has_latest_value(std::string_view topic) {
-    return !topic.starts_with("log_streams.") && !topic.starts_with("error_alerts.");
+// Events with the same key say the same thing at different times. Empty: every event stands for itself.
+std::string key_of(const Event& event) {
+    const std::string_view topic = event.topic;
+    if (topic.starts_with("log_streams.") || topic.starts_with("error_alerts.")) return {};
+    // The five checks of a process share one topic.
+    if (topic.starts_with("health_checks.")) {
+        return event.topic + '\x01' + event.data.value("check_type", std::string{});
+    }
+    return event.topic;
 }
 
 bool holds_points(std::string_view topic) {
@@ -44,50 +51,53 @@ EventPtr merge_data_events(const std::vector<EventPtr>& events) {
     return merged;
 }
 
+std::string envelope_with_topic(const Event& event) {
+    // The envelope is the text of a JSON object that is not empty.
+    return "{\"topic\":" + dump(event.topic) + "," + event.envelope.substr(1);
+}
+
 void Outbox::push(const EventPtr& event) {
-    const bool line = !has_latest_value(event->topic);
-    if (!line && waiting_.size() >= kKeptApart) {
-        if (const auto found = latest_.find(event->topic); found != latest_.end()) {
-            auto& item = *found->second;
-            ++missed_;
-            const auto position = found->second;
-            latest_.erase(found);  // its key lives in an event that may go
-            if (!holds_points(event->topic)) {
-                item.events.assign(1, event);
-            } else {
-                item.events.push_back(event);
-                if (item.events.size() > kMergedLazily) item.events.assign(1, merge_data_events(item.events));
-            }
-            latest_.emplace(position->events.front()->topic, position);
-            return;
-        }
-    }
-    if (line && lines_.size() >= kMostLines) {
+    auto key = key_of(*event);
+    if (waiting_.size() >= kKeptApart && replace(event, key)) return;
+    if (key.empty() && lines_.size() >= kMostLines) {
         ++missed_;
         drop(lines_.front());
     } else if (waiting_.size() >= kMostWaiting) {
         ++missed_;
         drop(waiting_.begin());
     }
-    append(event, line);
+    append(event, std::move(key));
 }
 
-void Outbox::append(const EventPtr& event, bool line) {
-    waiting_.push_back({{event}, line});
+bool Outbox::replace(const EventPtr& event, const std::string& key) {
+    const auto found = latest_.find(key);
+    if (key.empty() || found == latest_.end()) return false;
+    auto& events = found->second->events;
+    if (holds_points(event->topic)) {
+        events.push_back(event);
+        if (events.size() > kMergedLazily) events.assign(1, merge_data_events(events));
+    } else {
+        events.assign(1, event);
+    }
+    ++missed_;
+    return true;
+}
+
+void Outbox::append(const EventPtr& event, std::string key) {
+    waiting_.push_back({{event}, std::move(key)});
     const auto position = std::prev(waiting_.end());
-    if (line) {
+    if (position->key.empty()) {
         lines_.push_back(position);
     } else {
-        latest_.erase(event->topic);
-        latest_.emplace(event->topic, position);
+        latest_.insert_or_assign(position->key, position);
     }
 }
 
 void Outbox::drop(Position position) {
-    if (position->line) {
+    if (position->key.empty()) {
         // Lines leave in the order they came, so this one is the first of them.
         lines_.pop_front();
-    } else if (const auto found = latest_.find(position->events.front()->topic);
+    } else if (const auto found = latest_.find(position->key);
                found != latest_.end() && found->second == position) {
         latest_.erase(found);
     }
@@ -97,8 +107,6 @@ void Outbox::drop(Position position) {
 EventPtr Outbox::pop() {
     if (waiting_.empty()) return nullptr;
     const auto events = std::move(waiting_.front().events);
-    // The key of `latest_` lives in the events, which are still held here.
-    waiting_.front().events = {events.front()};
     drop(waiting_.begin());
     return merge_data_events(events);
 }

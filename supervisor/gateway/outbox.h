@@ -9,8 +9,7 @@
 
 #include <cstdint>
 #include <list>
-#include <optional>
-#include <string_view>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -21,9 +20,9 @@ namespace fieldwarden::supervisor::gateway {
 class Outbox {
   public:
     static constexpr std::size_t kKeptApart = 256;
-    static constexpr std::size_t kMostLines = 1'024;    // events without a latest value
+    static constexpr std::size_t kMostLines = 1'024;     // events without a latest value
     static constexpr std::size_t kMostWaiting = 16'384;  // events of any kind
-    static constexpr std::size_t kMergedLazily = 16;    // data events of one topic held before they are merged
+    static constexpr std::size_t kMergedLazily = 16;  // data events of one topic held before they are merged
 
     void push(const EventPtr& event);
     // The next event; null when there is none.
@@ -36,15 +35,16 @@ class Outbox {
   private:
     struct Item {
         std::vector<EventPtr> events;  // more than one: data to be merged, oldest first
-        bool line = false;
+        std::string key;               // of what the event is the latest value; empty for a line
     };
     using Position = std::list<Item>::iterator;
 
-    void append(const EventPtr& event, bool line);
+    bool replace(const EventPtr& event, const std::string& key);
+    void append(const EventPtr& event, std::string key);
     void drop(Position position);
 
     std::list<Item> waiting_;
-    std::unordered_map<std::string_view, Position> latest_;  // keys live in the events
+    std::unordered_map<std::string, Position> latest_;
     std::list<Position> lines_;
     std::uint64_t missed_ = 0;
 };
@@ -52,5 +52,8 @@ class Outbox {
 // One event holding the newest update of every point of several `data_point_update` events of one topic, with
 // the seq and time of the last.
 EventPtr merge_data_events(const std::vector<EventPtr>& events);
+
+// The event's envelope with its topic as first member: where the topic is not known from the connection.
+std::string envelope_with_topic(const Event& event);
 
 }  // namespace fieldwarden::supervisor::gateway

@@ -87,7 +87,8 @@ net::awaitable<std::invoke_result_t<F>> run_on(net::thread_pool& pool, F functio
 }
 
 // The messages of the client's next event; empty when none waits. Rendered on the pool when the plan says so.
-net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const StreamPlan& plan, HubClient& client);
+net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const StreamPlan& plan,
+                                                         HubClient& client);
 // Puts the plan's topics in force.
 void subscribe(const StreamPlan& plan, HubClient& client);
 // {"missed": n}: the client lost n events because it was slow, or asked to resume from too far back.

@@ -18,7 +18,8 @@ constexpr std::chrono::seconds kWriteTimeout{30};
 
 void append_message(std::string& out, const StreamMessage& message) {
     // JSON texts have no line breaks, so one data line holds all of it.
-    fmt::format_to(std::back_inserter(out), "id: {}\nevent: {}\ndata: {}\n\n", message.id, message.name, message.text);
+    fmt::format_to(std::back_inserter(out), "id: {}\nevent: {}\ndata: {}\n\n", message.id, message.name,
+                   message.text);
 }
 
 // Lives as long as either of the two coroutines that use it.
@@ -67,20 +68,22 @@ net::awaitable<bool> send_head(EventStream& stream, const std::string& request_i
     head.keep_alive(false);
     http::response_serializer<http::empty_body> serializer{head};
     stream.connection->stream.expires_after(kWriteTimeout);
-    const auto [error, size] = co_await http::async_write_header(stream.connection->stream, serializer, as_value);
+    const auto [error, size] =
+        co_await http::async_write_header(stream.connection->stream, serializer, as_value);
     co_return !error;
 }
 
 }  // namespace
 
-net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const StreamPlan& plan, HubClient& client) {
+net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const StreamPlan& plan,
+                                                         HubClient& client) {
     std::vector<StreamMessage> messages;
     // Events that render to nothing are passed over.
     while (messages.empty()) {
         const auto event = client.pop();
         if (!event) break;
         if (!plan.render) {
-            messages.push_back({event->type, event->seq, event->envelope});
+            messages.push_back({event->type, event->seq, envelope_with_topic(*event)});
         } else if (plan.render_blocks) {
             messages = co_await run_on(core.quick.pool, [&plan, event] { return plan.render(*event); });
         } else {

@@ -16,8 +16,9 @@ Result<std::unique_ptr<UploadReceiver>> UploadReceiver::create(const std::filesy
                                                                std::uint64_t max_file_bytes) {
     const auto boundary = multipart_boundary(content_type);
     if (!boundary) {
-        return make_error(ErrorKind::kInvalidArgument,
-                          "an upload is multipart/form-data with the field 'file' and a boundary in Content-Type");
+        return make_error(
+            ErrorKind::kInvalidArgument,
+            "an upload is multipart/form-data with the field 'file' and a boundary in Content-Type");
     }
     return std::unique_ptr<UploadReceiver>(new UploadReceiver(directory, *boundary, max_file_bytes));
 }
@@ -26,8 +27,9 @@ UploadReceiver::UploadReceiver(std::filesystem::path directory, std::string_view
                                std::uint64_t max_file_bytes)
     : directory_(std::move(directory)),
       max_file_bytes_(max_file_bytes),
-      parser_(boundary, {[this](const PartHeader& header) { return begin_part(header); },
-                         [this](std::string_view data) { return take_data(data); }, [this] { return end_part(); }}) {}
+      parser_(boundary,
+              {[this](const PartHeader& header) { return begin_part(header); },
+               [this](std::string_view data) { return take_data(data); }, [this] { return end_part(); }}) {}
 
 UploadReceiver::~UploadReceiver() {
     if (fd_ >= 0) ::close(fd_);
@@ -42,14 +44,16 @@ Status UploadReceiver::begin_part(const PartHeader& header) {
     field_name_ = header.name;
     if (!header.file_name) {
         if (!result_.fields.emplace(header.name, "").second) {
-            return make_error(ErrorKind::kInvalidArgument, fmt::format("the field '{}' comes twice", header.name));
+            return make_error(ErrorKind::kInvalidArgument,
+                              fmt::format("the field '{}' comes twice", header.name));
         }
         return {};
     }
     if (result_.file) return make_error(ErrorKind::kInvalidArgument, "an upload holds one file");
     if (header.name != "file") {
-        return make_error(ErrorKind::kInvalidArgument,
-                          fmt::format("the file comes in the field 'file', not '{}'", header.name.substr(0, 100)));
+        return make_error(
+            ErrorKind::kInvalidArgument,
+            fmt::format("the file comes in the field 'file', not '{}'", header.name.substr(0, 100)));
     }
     auto path = (directory_ / "upload-XXXXXX").string();
     fd_ = ::mkostemp(path.data(), O_CLOEXEC);
@@ -92,13 +96,14 @@ Status UploadReceiver::end_part() {
     if (fd_ >= 0) {
         const int fd = std::exchange(fd_, -1);
         if (::close(fd) != 0) {
-            return make_error(ErrorKind::kIo,
-                              fmt::format("cannot write {}: {}", result_.file->path.string(), errno_text(errno)));
+            return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", result_.file->path.string(),
+                                                          errno_text(errno)));
         }
         return {};
     }
     if (!valid_utf8(result_.fields[field_name_])) {
-        return make_error(ErrorKind::kInvalidArgument, fmt::format("the field '{}' is not UTF-8", field_name_));
+        return make_error(ErrorKind::kInvalidArgument,
+                          fmt::format("the field '{}' is not UTF-8", field_name_));
     }
     return {};
 }

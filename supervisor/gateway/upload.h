@@ -21,8 +21,8 @@ struct FinishedUpload {
 };
 
 // Writes the first file part to a new file (mode 0600) under `directory`; the file is removed again unless
-// finish() succeeded and handed it over. Threads: one call at a time. Errors: kInvalidArgument for a body that
-// is not well-formed, kTooLarge over a limit, kIo from the disk.
+// finish() succeeded and handed it over. Threads: one call at a time. Errors: kInvalidArgument for a body
+// that is not well-formed, kTooLarge over a limit, kIo from the disk.
 class UploadReceiver {
   public:
     static constexpr std::size_t kMostFieldBytes = 64 * 1024;  // of all fields that are not files

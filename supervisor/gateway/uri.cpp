@@ -176,7 +176,8 @@ std::string_view preferred_language(std::string_view accept_language,
         const auto parameter = trimmed(entry.substr(std::min(semicolon + 1, entry.size())));
         if (parameter.starts_with("q=")) {
             const auto digits = parameter.substr(2);
-            if (std::from_chars(digits.data(), digits.data() + digits.size(), weight).ec != std::errc{}) continue;
+            if (std::from_chars(digits.data(), digits.data() + digits.size(), weight).ec != std::errc{})
+                continue;
         }
         if (weight <= best_weight) continue;
         for (const auto language : offered) {

@@ -158,7 +158,9 @@ net::awaitable<void> run_websocket(ServerCore& core, std::shared_ptr<Connection>
     const auto [refused] = co_await socket.async_accept(upgrade, as_value);
     if (refused) co_return;
 
-    connection->end = [client = client.get()] { client->end({websocket::close_code::going_away, "server stops"}); };
+    connection->end = [client = client.get()] {
+        client->end({websocket::close_code::going_away, "server stops"});
+    };
     net::co_spawn(core.io, read_commands(client), net::detached);
 
     bool reachable = true;
