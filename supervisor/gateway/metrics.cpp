@@ -14,6 +14,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <sstream>
 #include <string_view>
 
@@ -116,8 +117,7 @@ constexpr std::array kFleetSources{
     Source{"speed", "fieldwarden_points_per_second", MetricType::Gauge, "Points in a second, all tasks"},
 };
 
-template <std::size_t N>
-void add_sources(Families& families, const std::array<Source, N>& sources, const Labels& labels,
+void add_sources(Families& families, std::span<const Source> sources, const Labels& labels,
                  const Json& data) {
     for (const auto& source : sources) {
         const auto found = data.find(source.member);

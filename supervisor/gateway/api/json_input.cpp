@@ -79,7 +79,7 @@ std::optional<Json> parse_json(std::string_view text) {
 }
 
 OrRefusal<Json> read_object(const HttpRequest& request, bool may_be_empty) {
-    if (request.body.empty() && may_be_empty) return Json::object();
+    if (request.body.empty() && may_be_empty) return OrRefusal<Json>{boost::system::in_place_value, Json::object()};
     const auto type = request.header("content-type");
     const auto media = type.substr(0, std::min(type.find(';'), type.size()));
     std::string lowered;
@@ -92,7 +92,7 @@ OrRefusal<Json> read_object(const HttpRequest& request, bool may_be_empty) {
     auto json = parse_json(request.body);
     if (!json) return problem(400, "the body is not JSON (UTF-8, nested at most 32 deep)");
     if (!json->is_object()) return problem(400, "the body is not a JSON object");
-    return std::move(*json);
+    return OrRefusal<Json>{boost::system::in_place_value, std::move(*json)};
 }
 
 std::string shown(const Json& value) {
