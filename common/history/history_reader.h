@@ -20,7 +20,7 @@
 
 namespace fieldwarden {
 
-inline constexpr std::size_t kMostHistoryPoints = 1'000'000;
+inline constexpr std::size_t kMostHistoryPoints = 250'000;
 
 struct HistoryQuery {
     // none: the samples themselves. Otherwise one value per point and interval [k × interval, (k + 1) ×
