@@ -24,6 +24,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+
+#include "common/sqlite.h"
 
 namespace fieldwarden::history {
 
@@ -49,5 +52,12 @@ CREATE TABLE IF NOT EXISTS chunks (
 inline constexpr const char* kMetaAppliedSeq = "applied_seq";
 inline constexpr const char* kMetaCompactedSeq = "compacted_seq";
 inline constexpr const char* kMetaDirectory = "directory_version";
+
+// The value of a query for one number; 0 when there is no row or it is null.
+inline Result<std::int64_t> number(SqlDatabase& db, std::string_view sql) {
+    auto value = db.integer(sql);
+    if (!value && value.error().kind == ErrorKind::kNotFound) return 0;
+    return value;
+}
 
 }  // namespace fieldwarden::history

@@ -10,15 +10,12 @@
 #include "common/data_paths.h"
 #include "common/history/history_collect.h"
 #include "common/history/history_format.h"
-#include "common/history/sqlite_db.h"
 #include "common/sample_block.h"
+#include "common/sqlite.h"
 
 namespace fieldwarden {
 
 namespace {
-
-using sqlite::Database;
-using sqlite::Statement;
 
 // A window, or all frames not yet compacted taken together: where samples of a stretch of time lie.
 struct Source {
@@ -39,10 +36,10 @@ struct Points {
     bool all = false;
 };
 
-Result<Points> find_points(Database& db, const HistoryQuery& query) {
+Result<Points> find_points(SqlDatabase& db, const HistoryQuery& query) {
     Points points;
     points.all = query.point_codes.empty();
-    const auto take = [&](const Statement& row) {
+    const auto take = [&](const SqlStatement& row) {
         const auto id = static_cast<PointId>(row.integer(0));
         points.codes.emplace(id, row.text(1));
         points.least = std::min(points.least, id);
@@ -53,21 +50,20 @@ Result<Points> find_points(Database& db, const HistoryQuery& query) {
     if (!statement) return statement.error();
     const std::size_t rounds = points.all ? 1 : query.point_codes.size();
     for (std::size_t i = 0; i < rounds; ++i) {
-        if (!points.all) statement->bind(0, std::string_view{query.point_codes[i]});
+        if (!points.all) statement->bind(std::string_view{query.point_codes[i]});
         for (;;) {
             const auto row = statement->step();
             if (!row) return row.error();
             if (!*row) break;
             take(*statement);
         }
-        statement->reset();
     }
     return points;
 }
 
 class QueryRun {
   public:
-    QueryRun(Database& db, const HistoryQuery& query, Points points)
+    QueryRun(SqlDatabase& db, const HistoryQuery& query, Points points)
         : db_(db), query_(query), points_(std::move(points)), collector_(query, points_.codes) {
         constexpr auto kEver = std::numeric_limits<std::int64_t>::max();
         start_ =
@@ -76,8 +72,8 @@ class QueryRun {
     }
 
     Result<std::vector<HistoryPoint>> run() {
-        const auto compacted = db_.number(
-            fmt::format("SELECT value FROM meta WHERE key = '{}'", history::kMetaCompactedSeq).c_str());
+        const auto compacted = history::number(
+            db_, fmt::format("SELECT value FROM meta WHERE key = '{}'", history::kMetaCompactedSeq));
         if (!compacted) return compacted.error();
         compacted_seq_ = *compacted;
         auto sources = find_sources();
@@ -97,7 +93,7 @@ class QueryRun {
         auto windows = db_.prepare(
             "SELECT id, t_first, t_last FROM windows WHERE complete = 1 AND t_last >= ? AND t_first < ?");
         if (!windows) return windows.error();
-        windows->bind(0, start_).bind(1, end_);
+        windows->bind(start_, end_);
         for (;;) {
             const auto row = windows->step();
             if (!row) return row.error();
@@ -106,7 +102,7 @@ class QueryRun {
         }
         auto frames = db_.prepare("SELECT min(t_first), max(t_last) FROM frames WHERE seq > ?");
         if (!frames) return frames.error();
-        const auto row = frames->bind(0, compacted_seq_).step();
+        const auto row = frames->bind(compacted_seq_).step();
         if (!row) return row.error();
         if (!frames->is_null(0)) sources.push_back({true, 0, frames->integer(0), frames->integer(1)});
         std::sort(sources.begin(), sources.end(), [&](const Source& a, const Source& b) {
@@ -116,22 +112,18 @@ class QueryRun {
     }
 
     Status read_frames() {
-        auto frames = db_.prepare(fmt::format("SELECT block FROM frames WHERE seq > ? AND t_last >= ? AND "
-                                              "t_first < ? AND point_most >= ? AND "
-                                              "point_least <= ? ORDER BY seq {}",
-                                              query_.descending ? "DESC" : "ASC")
-                                      .c_str());
+        auto frames =
+            db_.prepare(fmt::format("SELECT block FROM frames WHERE seq > ? AND t_last >= ? AND "
+                                    "t_first < ? AND point_most >= ? AND "
+                                    "point_least <= ? ORDER BY seq {}",
+                                    query_.descending ? "DESC" : "ASC"));
         if (!frames) return frames.error();
-        frames->bind(0, compacted_seq_)
-            .bind(1, start_)
-            .bind(2, end_)
-            .bind(3, std::int64_t{points_.least})
-            .bind(4, std::int64_t{points_.most});
+        frames->bind(compacted_seq_, start_, end_, std::int64_t{points_.least}, std::int64_t{points_.most});
         for (;;) {
             const auto row = frames->step();
             if (!row) return row.error();
             if (!*row) return {};
-            if (auto taken = take(frames->blob(0)); !taken) return taken;
+            if (auto taken = take(frames->bytes(0)); !taken) return taken;
         }
     }
 
@@ -140,12 +132,12 @@ class QueryRun {
             auto chunks = db_.prepare(
                 "SELECT block FROM chunks WHERE window = ? AND point BETWEEN ? AND ? ORDER BY point");
             if (!chunks) return chunks.error();
-            chunks->bind(0, window).bind(1, std::int64_t{points_.least}).bind(2, std::int64_t{points_.most});
+            chunks->bind(window, std::int64_t{points_.least}, std::int64_t{points_.most});
             for (;;) {
                 const auto row = chunks->step();
                 if (!row) return row.error();
                 if (!*row) return {};
-                if (auto taken = take(chunks->blob(0)); !taken) return taken;
+                if (auto taken = take(chunks->bytes(0)); !taken) return taken;
             }
         }
         if (!one_chunk_) {
@@ -154,12 +146,11 @@ class QueryRun {
             one_chunk_ = std::move(*prepared);
         }
         for (const auto& [id, code] : points_.codes) {
-            const auto row = one_chunk_->bind(0, window).bind(1, std::int64_t{id}).step();
+            const auto row = one_chunk_->bind(window, std::int64_t{id}).step();
             if (!row) return row.error();
             if (*row) {
-                if (auto taken = take(one_chunk_->blob(0)); !taken) return taken;
+                if (auto taken = take(one_chunk_->bytes(0)); !taken) return taken;
             }
-            one_chunk_->reset();
         }
         return {};
     }
@@ -178,11 +169,11 @@ class QueryRun {
         return {};
     }
 
-    Database& db_;
+    SqlDatabase& db_;
     const HistoryQuery& query_;
     Points points_;
     HistoryCollector collector_;
-    std::optional<Statement> one_chunk_;
+    std::optional<SqlStatement> one_chunk_;
     std::int64_t start_ = 0;
     std::int64_t end_ = 0;
     std::int64_t compacted_seq_ = 0;
@@ -204,11 +195,11 @@ Result<std::vector<HistoryPoint>> query_history(const std::string& data_dir, con
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0 && errno == ENOENT) return std::vector<HistoryPoint>{};
     if (query.limit == 0) return std::vector<HistoryPoint>{};
-    auto db = Database::open(path, Database::Mode::kReadOnly);
+    auto db = SqlDatabase::open(path, SqlDatabase::Mode::kReadOnly);
     if (!db) return db.error();
     // One snapshot for the whole query.
-    if (auto begun = (*db)->exec("BEGIN"); !begun) return begun.error();
-    const auto version = (*db)->number("PRAGMA user_version");
+    if (auto begun = db->execute("BEGIN"); !begun) return begun.error();
+    const auto version = history::number(*db, "PRAGMA user_version");
     if (!version) return version.error();
     if (*version == 0) return std::vector<HistoryPoint>{};  // the worker is just creating it
     if (*version > history::kSchemaVersion) {
@@ -216,10 +207,10 @@ Result<std::vector<HistoryPoint>> query_history(const std::string& data_dir, con
                           fmt::format("{} was written by a newer version (schema {}, known {})", path,
                                       *version, history::kSchemaVersion));
     }
-    auto points = find_points(**db, query);
+    auto points = find_points(*db, query);
     if (!points) return points.error();
     if (points->codes.empty()) return std::vector<HistoryPoint>{};
-    return QueryRun{**db, query, std::move(*points)}.run();
+    return QueryRun{*db, query, std::move(*points)}.run();
 }
 
 }  // namespace fieldwarden

@@ -27,22 +27,22 @@ constexpr int kPagesPerVacuum = 1'000;
 
 }  // namespace
 
-HistoryCompactor::HistoryCompactor(sqlite::Database& db, const HistoryConfig& config, CompactionLimits limits)
+HistoryCompactor::HistoryCompactor(SqlDatabase& db, const HistoryConfig& config, CompactionLimits limits)
     : db_(db), config_(config), limits_(limits) {}
 
 Status HistoryCompactor::open() {
-    const auto compacted = db_.number(
-        fmt::format("SELECT value FROM meta WHERE key = '{}'", history::kMetaCompactedSeq).c_str());
+    const auto compacted = history::number(
+        db_, fmt::format("SELECT value FROM meta WHERE key = '{}'", history::kMetaCompactedSeq));
     if (!compacted) return compacted.error();
     compacted_seq_ = *compacted;
     const auto waiting =
-        db_.number(fmt::format("SELECT sum(samples) FROM frames WHERE seq > {}", compacted_seq_).c_str());
+        history::number(db_, fmt::format("SELECT sum(samples) FROM frames WHERE seq > {}", compacted_seq_));
     if (!waiting) return waiting.error();
     waiting_samples_ = static_cast<std::uint64_t>(*waiting);
-    const auto points = db_.number("SELECT count(*) FROM points");
+    const auto points = history::number(db_, "SELECT count(*) FROM points");
     if (!points) return points.error();
     point_count_ = *points;
-    const auto interrupted = db_.number("SELECT last_seq FROM windows WHERE complete = 0");
+    const auto interrupted = history::number(db_, "SELECT last_seq FROM windows WHERE complete = 0");
     if (!interrupted) return interrupted.error();
     return *interrupted != 0 ? plan_window(*interrupted) : Status{};
 }
@@ -84,12 +84,11 @@ Result<bool> HistoryCompactor::due(UtcTime now) {
     if (waiting_samples_ >= window_samples()) return true;
     if (now < next_age_check_ && next_age_check_ - now <= limits_.retention_interval) return false;
     next_age_check_ = now + limits_.retention_interval;
-    const auto points = db_.number("SELECT count(*) FROM points");
+    const auto points = history::number(db_, "SELECT count(*) FROM points");
     if (!points) return points.error();
     point_count_ = *points;
-    const auto oldest = db_.number(
-        fmt::format("SELECT t_first FROM frames WHERE seq > {} ORDER BY seq LIMIT 1", compacted_seq_)
-            .c_str());
+    const auto oldest = history::number(
+        db_, fmt::format("SELECT t_first FROM frames WHERE seq > {} ORDER BY seq LIMIT 1", compacted_seq_));
     if (!oldest) return oldest.error();
     return *oldest < micros(now - limits_.window_age);
 }
@@ -100,7 +99,7 @@ Status HistoryCompactor::plan_window(std::optional<std::int64_t> until_seq) {
     auto frames =
         db_.prepare("SELECT seq, t_first, t_last, samples, block FROM frames WHERE seq > ? ORDER BY seq");
     if (!frames) return frames.error();
-    frames->bind(0, compacted_seq_);
+    frames->bind(compacted_seq_);
     Window window;
     std::map<PointId, std::uint64_t> counts;
     std::uint64_t most_of_one_point = 0;
@@ -125,7 +124,7 @@ Status HistoryCompactor::plan_window(std::optional<std::int64_t> until_seq) {
         frame_.clear();
         // The spool has checked the block; one that does not decode now is damage to the database, of one
         // frame.
-        (void)decode_sample_block(frames->blob(4), frame_);
+        (void)decode_sample_block(frames->bytes(4), frame_);
         for (const auto& sample : frame_)
             most_of_one_point = std::max(most_of_one_point, ++counts[sample.point]);
     }
@@ -144,11 +143,9 @@ Status HistoryCompactor::plan_window(std::optional<std::int64_t> until_seq) {
         "INSERT OR REPLACE INTO windows (id, last_seq, t_first, t_last, samples, complete) VALUES (?, ?, ?, "
         "?, ?, 0)");
     if (!begun) return begun.error();
-    auto inserted = begun->bind(0, window.id)
-                        .bind(1, window.last_seq)
-                        .bind(2, window.t_first)
-                        .bind(3, window.t_last)
-                        .bind(4, static_cast<std::int64_t>(window.samples))
+    auto inserted = begun
+                        ->bind(window.id, window.last_seq, window.t_first, window.t_last,
+                               static_cast<std::int64_t>(window.samples))
                         .run();
     if (!inserted) return inserted;
     window_ = std::move(window);
@@ -161,10 +158,7 @@ Status HistoryCompactor::compact_slice() {
         "SELECT block FROM frames WHERE seq BETWEEN ? AND ? AND point_most >= ? AND point_least <= ? ORDER "
         "BY seq");
     if (!frames) return frames.error();
-    frames->bind(0, window_->id)
-        .bind(1, window_->last_seq)
-        .bind(2, std::int64_t{slice.least})
-        .bind(3, std::int64_t{slice.most});
+    frames->bind(window_->id, window_->last_seq, std::int64_t{slice.least}, std::int64_t{slice.most});
     samples_.clear();
     samples_.reserve(slice.samples);
     for (;;) {
@@ -172,7 +166,7 @@ Status HistoryCompactor::compact_slice() {
         if (!row) return row.error();
         if (!*row) break;
         frame_.clear();
-        (void)decode_sample_block(frames->blob(0), frame_);
+        (void)decode_sample_block(frames->bytes(0), frame_);
         for (auto& sample : frame_) {
             if (sample.point >= slice.least && sample.point <= slice.most)
                 samples_.push_back(std::move(sample));
@@ -182,7 +176,7 @@ Status HistoryCompactor::compact_slice() {
     std::stable_sort(samples_.begin(), samples_.end(), [](const Sample& a, const Sample& b) {
         return std::tie(a.point, a.time) < std::tie(b.point, b.time);
     });
-    auto transaction = sqlite::Transaction::begin(db_);
+    auto transaction = SqlTransaction::begin(db_);
     if (!transaction) return transaction.error();
     auto insert = db_.prepare("INSERT OR REPLACE INTO chunks (window, point, block) VALUES (?, ?, ?)");
     if (!insert) return insert.error();
@@ -198,8 +192,7 @@ Status HistoryCompactor::compact_slice() {
         }
         block.clear();
         encode_sample_block(std::span{first, last}, block);
-        auto inserted =
-            insert->bind(0, window_->id).bind(1, std::int64_t{first->point}).bind_blob(2, block).run();
+        auto inserted = insert->bind(window_->id, std::int64_t{first->point}, block).run();
         if (!inserted) return inserted;
         first = next;
     }
@@ -209,13 +202,12 @@ Status HistoryCompactor::compact_slice() {
 }
 
 Status HistoryCompactor::finish_window() {
-    auto transaction = sqlite::Transaction::begin(db_);
+    auto transaction = SqlTransaction::begin(db_);
     if (!transaction) return transaction.error();
-    auto completed = db_.exec(
+    auto completed = db_.execute(
         fmt::format("UPDATE windows SET complete = 1 WHERE id = {0}; INSERT INTO meta (key, value) VALUES "
                     "('{1}', {2}) ON CONFLICT (key) DO UPDATE SET value = {2}",
-                    window_->id, history::kMetaCompactedSeq, window_->last_seq)
-            .c_str());
+                    window_->id, history::kMetaCompactedSeq, window_->last_seq));
     if (!completed) return completed;
     if (auto committed = transaction->commit(); !committed) return committed;
     compacted_seq_ = window_->last_seq;
@@ -232,46 +224,45 @@ Result<bool> HistoryCompactor::delete_frames() {
         "DELETE FROM frames WHERE seq IN (SELECT seq FROM frames WHERE seq <= ? ORDER BY seq "
         "LIMIT ?)");
     if (!rows) return rows.error();
-    if (auto deleted = rows->bind(0, compacted_seq_).bind(1, std::int64_t{limits_.frames_per_delete}).run();
-        !deleted) {
+    if (auto deleted = rows->bind(compacted_seq_, std::int64_t{limits_.frames_per_delete}).run(); !deleted) {
         return deleted.error();
     }
-    const auto left = db_.number(
-        fmt::format("SELECT EXISTS (SELECT 1 FROM frames WHERE seq <= {})", compacted_seq_).c_str());
+    const auto left = history::number(
+        db_, fmt::format("SELECT EXISTS (SELECT 1 FROM frames WHERE seq <= {})", compacted_seq_));
     if (!left) return left.error();
     frames_to_delete_ = *left != 0;
     return true;
 }
 
 Status HistoryCompactor::drop_window(std::int64_t id) {
-    auto transaction = sqlite::Transaction::begin(db_);
+    auto transaction = SqlTransaction::begin(db_);
     if (!transaction) return transaction.error();
     const auto sql =
         fmt::format("DELETE FROM chunks WHERE window = {0}; DELETE FROM windows WHERE id = {0}", id);
-    if (auto deleted = db_.exec(sql.c_str()); !deleted) return deleted;
+    if (auto deleted = db_.execute(sql); !deleted) return deleted;
     return transaction->commit();
 }
 
 Result<bool> HistoryCompactor::retain(UtcTime now) {
     if (now < next_retention_ && next_retention_ - now <= limits_.retention_interval) return false;
     const auto oldest_kept = micros(now) - std::chrono::microseconds{config_.max_age}.count();
-    const auto aged = db_.number(
-        fmt::format("SELECT id FROM windows WHERE complete = 1 AND t_last < {} ORDER BY id LIMIT 1",
-                    oldest_kept)
-            .c_str());
+    const auto aged = history::number(
+        db_, fmt::format("SELECT id FROM windows WHERE complete = 1 AND t_last < {} ORDER BY id LIMIT 1",
+                         oldest_kept));
     if (!aged) return aged.error();
     if (*aged != 0) {
         if (auto dropped = drop_window(*aged); !dropped) return dropped.error();
         return true;
     }
-    const auto page_size = db_.number("PRAGMA page_size");
-    const auto pages = db_.number("PRAGMA page_count");
-    const auto free_pages = db_.number("PRAGMA freelist_count");
+    const auto page_size = history::number(db_, "PRAGMA page_size");
+    const auto pages = history::number(db_, "PRAGMA page_count");
+    const auto free_pages = history::number(db_, "PRAGMA freelist_count");
     if (!page_size || !pages || !free_pages) {
         return !page_size ? page_size.error() : !pages ? pages.error() : free_pages.error();
     }
     if (static_cast<std::uint64_t>((*pages - *free_pages) * *page_size) > config_.max_bytes) {
-        const auto oldest = db_.number("SELECT id FROM windows WHERE complete = 1 ORDER BY id LIMIT 1");
+        const auto oldest =
+            history::number(db_, "SELECT id FROM windows WHERE complete = 1 ORDER BY id LIMIT 1");
         if (!oldest) return oldest.error();
         if (*oldest != 0) {
             if (auto dropped = drop_window(*oldest); !dropped) return dropped.error();
@@ -281,7 +272,7 @@ Result<bool> HistoryCompactor::retain(UtcTime now) {
     const auto kept = std::min(kFreeBytesKept, static_cast<std::int64_t>(config_.max_bytes / 4));
     if (*free_pages * *page_size > kept) {
         const auto vacuum = fmt::format("PRAGMA incremental_vacuum({})", kPagesPerVacuum);
-        if (auto vacuumed = db_.exec(vacuum.c_str()); !vacuumed) return vacuumed.error();
+        if (auto vacuumed = db_.execute(vacuum); !vacuumed) return vacuumed.error();
         return true;
     }
     next_retention_ = now + limits_.retention_interval;

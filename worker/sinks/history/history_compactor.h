@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "common/history/sqlite_db.h"
 #include "common/sample.h"
+#include "common/sqlite.h"
 #include "common/task_config.h"
 
 namespace fieldwarden::worker {
@@ -28,7 +28,7 @@ struct CompactionLimits {
 
 class HistoryCompactor {
   public:
-    HistoryCompactor(sqlite::Database& db, const HistoryConfig& config, CompactionLimits limits = {});
+    HistoryCompactor(SqlDatabase& db, const HistoryConfig& config, CompactionLimits limits = {});
 
     // Reads where the last process stopped.
     Status open();
@@ -62,7 +62,7 @@ class HistoryCompactor {
     Result<bool> retain(UtcTime now);
     Status drop_window(std::int64_t id);
 
-    sqlite::Database& db_;
+    SqlDatabase& db_;
     HistoryConfig config_;
     CompactionLimits limits_;
     std::optional<Window> window_;

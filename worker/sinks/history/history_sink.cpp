@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <mutex>
-
 #include "common/data_paths.h"
 #include "common/history/history_reader.h"
 #include "common/sample_block.h"
@@ -35,7 +32,6 @@ class HistorySink : public Sink {
             writer = HistoryWriter::open(path_, context_.history);
         }
         if (!writer) return writer.error();
-        const std::lock_guard lock{mutex_};
         writer_ = std::move(*writer);
         return {};
     }
@@ -56,18 +52,13 @@ class HistorySink : public Sink {
 
     Result<std::string> probe() override;
 
-    void interrupt() override {
-        const std::lock_guard lock{mutex_};
-        if (writer_ != nullptr) writer_->interrupt();
-    }
+    // Nothing here waits longer than SQLite's busy timeout.
+    void interrupt() override {}
 
   private:
     DeliveryOutcome keep(const Error& error) {
-        if (error.kind == ErrorKind::kCorrupt) {
-            // Met again, and moved aside, when it is opened for the next attempt.
-            const std::lock_guard lock{mutex_};
-            writer_.reset();
-        }
+        // Met again, and moved aside, when it is opened for the next attempt.
+        if (error.kind == ErrorKind::kCorrupt) writer_.reset();
         DeliveryOutcome outcome;
         outcome.reason = fmt::format("embedded history: {}", error.message);
         return outcome;
@@ -84,7 +75,6 @@ class HistorySink : public Sink {
 
     SinkContext context_;
     std::string path_;
-    std::mutex mutex_;  // writer_ itself, against interrupt()
     std::unique_ptr<HistoryWriter> writer_;
 };
 

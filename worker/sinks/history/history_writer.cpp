@@ -23,13 +23,13 @@ std::int64_t stored(std::uint64_t value) {
 
 }  // namespace
 
-HistoryWriter::HistoryWriter(std::unique_ptr<sqlite::Database> db, const HistoryConfig& config)
+HistoryWriter::HistoryWriter(SqlDatabase db, const HistoryConfig& config)
     : db_(std::move(db)), config_(config) {}
 
 Result<std::unique_ptr<HistoryWriter>> HistoryWriter::open(const std::string& path,
                                                            const HistoryConfig& config) {
     if (auto made = make_directories(path.substr(0, path.rfind('/'))); !made) return made.error();
-    auto db = sqlite::Database::open(path, sqlite::Database::Mode::kReadWrite);
+    auto db = SqlDatabase::open(path, SqlDatabase::Mode::kCreate);
     if (!db) return db.error();
     std::unique_ptr<HistoryWriter> writer{new HistoryWriter{std::move(*db), config}};
     if (auto prepared = writer->prepare(); !prepared) return prepared.error();
@@ -41,37 +41,37 @@ Status HistoryWriter::prepare() {
     for (const char* pragma :
          {"PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
           "PRAGMA cache_size=-1024", "PRAGMA journal_size_limit=16777216"}) {
-        if (auto done = db_->exec(pragma); !done) return done;
+        if (auto done = db_.execute(pragma); !done) return done;
     }
-    const auto version = db_->number("PRAGMA user_version");
+    const auto version = history::number(db_, "PRAGMA user_version");
     if (!version) return version.error();
     if (*version > history::kSchemaVersion) {
         return make_error(ErrorKind::kConflict,
-                          fmt::format("{} was written by a newer version (schema {}, known {})", db_->path(),
+                          fmt::format("{} was written by a newer version (schema {}, known {})", db_.path(),
                                       *version, history::kSchemaVersion));
     }
     if (*version == 0) {
-        auto transaction = sqlite::Transaction::begin(*db_);
+        auto transaction = SqlTransaction::begin(db_);
         if (!transaction) return transaction.error();
-        if (auto created = db_->exec(history::kSchema); !created) return created;
+        if (auto created = db_.execute(history::kSchema); !created) return created;
         const auto stamp = fmt::format("PRAGMA user_version={}", history::kSchemaVersion);
-        if (auto stamped = db_->exec(stamp.c_str()); !stamped) return stamped;
+        if (auto stamped = db_.execute(stamp); !stamped) return stamped;
         if (auto committed = transaction->commit(); !committed) return committed;
     }
-    auto insert = db_->prepare(
+    auto insert = db_.prepare(
         "INSERT INTO frames (seq, t_first, t_last, point_least, point_most, samples, block) VALUES (?, ?, ?, "
         "?, ?, "
         "?, ?)");
     if (!insert) return insert.error();
     insert_frame_ = std::move(*insert);
-    auto set = db_->prepare(
+    auto set = db_.prepare(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = "
         "excluded.value");
     if (!set) return set.error();
     set_meta_ = std::move(*set);
 
     const auto meta = [&](const char* key) {
-        return db_->number(fmt::format("SELECT value FROM meta WHERE key = '{}'", key).c_str());
+        return history::number(db_, fmt::format("SELECT value FROM meta WHERE key = '{}'", key));
     };
     const auto applied = meta(history::kMetaAppliedSeq);
     if (!applied) return applied.error();
@@ -80,7 +80,7 @@ Status HistoryWriter::prepare() {
     if (!directory) return directory.error();
     directory_version_ = static_cast<std::uint64_t>(*directory);
 
-    compactor_ = std::make_unique<HistoryCompactor>(*db_, config_);
+    compactor_ = std::make_unique<HistoryCompactor>(db_, config_);
     return compactor_->open();
 }
 
@@ -97,12 +97,12 @@ Result<std::string> HistoryWriter::move_aside(const std::string& path, UtcTime n
 }
 
 Status HistoryWriter::set_meta(const char* key, std::uint64_t value) {
-    return set_meta_.bind(0, std::string_view{key}).bind(1, stored(value)).run();
+    return set_meta_.bind(std::string_view{key}, stored(value)).run();
 }
 
 Status HistoryWriter::write(const DeliveryBatch& batch) {
     if (batch.records.empty() || batch.records.back().seq <= applied_seq_) return {};
-    auto transaction = sqlite::Transaction::begin(*db_);
+    auto transaction = SqlTransaction::begin(db_);
     if (!transaction) return transaction.error();
     const bool new_directory = batch.directory != nullptr && batch.directory_version != directory_version_;
     if (new_directory) {
@@ -116,13 +116,10 @@ Status HistoryWriter::write(const DeliveryBatch& batch) {
                                                        [](auto& a, auto& b) { return a.time < b.time; });
         const auto [least, most] = std::minmax_element(record.samples.begin(), record.samples.end(),
                                                        [](auto& a, auto& b) { return a.point < b.point; });
-        auto inserted = insert_frame_.bind(0, stored(record.seq))
-                            .bind(1, micros(first->time))
-                            .bind(2, micros(last->time))
-                            .bind(3, std::int64_t{least->point})
-                            .bind(4, std::int64_t{most->point})
-                            .bind(5, static_cast<std::int64_t>(record.samples.size()))
-                            .bind_blob(6, record.block)
+        auto inserted = insert_frame_
+                            .bind(stored(record.seq), micros(first->time), micros(last->time),
+                                  std::int64_t{least->point}, std::int64_t{most->point},
+                                  static_cast<std::int64_t>(record.samples.size()), record.block)
                             .run();
         if (!inserted) return inserted;
         samples += record.samples.size();
@@ -136,7 +133,7 @@ Status HistoryWriter::write(const DeliveryBatch& batch) {
 }
 
 Status HistoryWriter::write_directory(const PointDirectory& directory) {
-    auto upsert = db_->prepare(
+    auto upsert = db_.prepare(
         "INSERT INTO points (id, point_code, device_code, site_code, unit, data_type) VALUES (?, ?, ?, ?, ?, "
         "?) "
         "ON CONFLICT (id) DO UPDATE SET point_code = excluded.point_code, device_code = "
@@ -144,13 +141,12 @@ Status HistoryWriter::write_directory(const PointDirectory& directory) {
         "site_code = excluded.site_code, unit = excluded.unit, data_type = excluded.data_type");
     if (!upsert) return upsert.error();
     for (const auto& [id, point] : directory) {
-        auto written = upsert->bind(0, std::int64_t{id})
-                           .bind(1, std::string_view{point.point_code})
-                           .bind(2, std::string_view{point.device_code})
-                           .bind(3, std::string_view{point.site_code})
-                           .bind(4, std::string_view{point.unit})
-                           .bind(5, std::string_view{format_data_type(point.data_type)})
-                           .run();
+        auto written =
+            upsert
+                ->bind(std::int64_t{id}, std::string_view{point.point_code},
+                       std::string_view{point.device_code}, std::string_view{point.site_code},
+                       std::string_view{point.unit}, std::string_view{format_data_type(point.data_type)})
+                .run();
         if (!written) return written;
     }
     return {};

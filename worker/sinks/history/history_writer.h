@@ -1,13 +1,13 @@
 // HistoryWriter: the writing side of the embedded history (layout: common/history/history_format.h).
 //
-// Threads. One thread, except interrupt(). Memory. One slice of samples (kSliceSamples) while compacting.
+// Threads. One thread. Memory. One slice of samples (kSliceSamples) while compacting.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "common/clock.h"
-#include "common/history/sqlite_db.h"
+#include "common/sqlite.h"
 #include "common/task_config.h"
 #include "worker/sinks/history/history_compactor.h"
 #include "worker/sinks/sink.h"
@@ -25,19 +25,18 @@ class HistoryWriter {
     Status write(const DeliveryBatch& batch);
     // A bounded piece of compaction or retention, if any is due. Whether something was done.
     Result<bool> maintain(UtcTime now);
-    void interrupt() { db_->interrupt(); }
     [[nodiscard]] std::uint64_t applied_seq() const { return applied_seq_; }
 
   private:
-    HistoryWriter(std::unique_ptr<sqlite::Database> db, const HistoryConfig& config);
+    HistoryWriter(SqlDatabase db, const HistoryConfig& config);
     Status prepare();
     Status write_directory(const PointDirectory& directory);
     Status set_meta(const char* key, std::uint64_t value);
 
-    std::unique_ptr<sqlite::Database> db_;
+    SqlDatabase db_;
     HistoryConfig config_;
-    sqlite::Statement insert_frame_;
-    sqlite::Statement set_meta_;
+    SqlStatement insert_frame_;
+    SqlStatement set_meta_;
     std::uint64_t applied_seq_ = 0;
     std::uint64_t directory_version_ = 0;
     std::unique_ptr<HistoryCompactor> compactor_;
