@@ -39,9 +39,11 @@ class StatusBus {
   public:
     explicit StatusBus(const Clock& clock, std::size_t journal_size = 10'000);
 
-    // `retain`: the event becomes the topic's last value. Log lines are not retained.
-    EventPtr publish(std::string topic, std::string type, proto::Json data, bool retain = true);
-    // Forgets the topic's last value (a task was removed).
+    // `retain`: the event becomes the topic's last value. Log lines are not retained. A topic that says
+    // several things (the five checks of health_checks.<task>) keeps the last value of each `variant`.
+    EventPtr publish(std::string topic, std::string type, proto::Json data, bool retain = true,
+                     std::string_view variant = {});
+    // Forgets the topic's last values, of every variant (a task was removed).
     void forget(std::string_view topic);
 
     // Calls `listener` for every later event whose topic starts with `prefix` until the handle is dropped.
@@ -63,15 +65,18 @@ class StatusBus {
 
     // Last values of all retained topics with this prefix, by topic.
     [[nodiscard]] std::vector<EventPtr> last_values(std::string_view prefix) const;
-    [[nodiscard]] EventPtr last_value(std::string_view topic) const;  // null when there is none
+    // Null when there is none. Of a topic with variants, the first variant's.
+    [[nodiscard]] EventPtr last_value(std::string_view topic) const;
 
     // Events after `seq` in order, at most `limit`; nullopt when the journal no longer reaches back that far.
+    // The journal holds `journal_size` events, fewer when their envelopes pass 8 MiB.
     [[nodiscard]] std::optional<std::vector<EventPtr>> since(std::uint64_t seq, std::size_t limit) const;
     [[nodiscard]] std::uint64_t last_seq() const;
 
   private:
     struct Entry;
     struct State;
+    struct Handle;
     std::shared_ptr<State> state_;
     const Clock& clock_;
 };

@@ -50,6 +50,8 @@ struct DeliveryRecord {
 struct DeliveryBatch {
     std::span<const DeliveryRecord> records;
     const PointDirectory* directory = nullptr;
+    // Tells directories apart by their content, across processes: a sink that stores them need not compare.
+    std::uint64_t directory_version = 0;
 };
 
 enum class Verdict : std::uint8_t {

@@ -1,0 +1,182 @@
+#include "supervisor/status/status_bus.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace fieldwarden::supervisor {
+
+namespace {
+
+constexpr std::size_t kJournalBytes = 8U << 20;
+// Between a topic and its variant in the key of a last value; sorts before every character of a topic, so
+// that the variants of a topic stand together and before the topics it is a prefix of.
+constexpr char kVariantMark = '\x01';
+
+std::string retain_key(std::string_view topic, std::string_view variant) {
+    std::string key{topic};
+    if (!variant.empty()) {
+        key += kVariantMark;
+        key += variant;
+    }
+    return key;
+}
+
+bool is_value_of(std::string_view key, std::string_view topic) {
+    return key.starts_with(topic) && (key.size() == topic.size() || key[topic.size()] == kVariantMark);
+}
+
+}  // namespace
+
+struct StatusBus::Entry {
+    std::string prefix;
+    Listener listener;
+    // Held during a call, so that unsubscribing can wait one out; recursive, because a listener may drop its
+    // own subscription or publish.
+    std::recursive_mutex calling;
+    bool active = true;
+};
+
+struct StatusBus::State {
+    using Entries = std::vector<std::shared_ptr<Entry>>;
+
+    mutable std::mutex mutex;
+    std::size_t journal_size = 0;
+    std::uint64_t seq = 0;
+    std::size_t journal_bytes = 0;
+    std::deque<EventPtr> journal;
+    std::map<std::string, EventPtr, std::less<>> last;
+    // Copied on change: a publisher walks its copy under no lock.
+    std::shared_ptr<const Entries> entries = std::make_shared<const Entries>();
+
+    std::shared_ptr<const Entries> listeners() const {
+        const std::lock_guard lock{mutex};
+        return entries;
+    }
+    void add(std::shared_ptr<Entry> entry) {
+        const std::lock_guard lock{mutex};
+        auto changed = std::make_shared<Entries>(*entries);
+        changed->push_back(std::move(entry));
+        entries = std::move(changed);
+    }
+    void remove(const Entry* entry) {
+        const std::lock_guard lock{mutex};
+        auto changed = std::make_shared<Entries>(*entries);
+        std::erase_if(*changed, [&](const auto& each) { return each.get() == entry; });
+        entries = std::move(changed);
+    }
+};
+
+struct StatusBus::Handle {
+    std::shared_ptr<State> state;
+    std::shared_ptr<Entry> entry;
+
+    Handle(std::shared_ptr<State> of, std::shared_ptr<Entry> which)
+        : state(std::move(of)), entry(std::move(which)) {}
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+    ~Handle() {
+        state->remove(entry.get());
+        const std::lock_guard wait{entry->calling};
+        entry->active = false;
+    }
+};
+
+StatusBus::StatusBus(const Clock& clock, std::size_t journal_size)
+    : state_(std::make_shared<State>()), clock_(clock) {
+    state_->journal_size = journal_size;
+}
+
+EventPtr StatusBus::publish(std::string topic, std::string type, proto::Json data, bool retain,
+                            std::string_view variant) {
+    // Text from workers and devices may be anything; what is not UTF-8 becomes U+FFFD.
+    const auto data_text = data.dump(-1, ' ', false, proto::Json::error_handler_t::replace);
+    auto event = std::make_shared<Event>();
+    event->topic = std::move(topic);
+    event->type = std::move(type);
+    event->data = std::move(data);
+    auto key = retain ? retain_key(event->topic, variant) : std::string{};
+    EventPtr published;
+    {
+        const std::lock_guard lock{state_->mutex};
+        event->seq = ++state_->seq;
+        event->time = clock_.utc_now();
+        event->envelope = fmt::format(R"({{"v":1,"seq":{},"ts":"{}","type":"{}","data":{}}})", event->seq,
+                                      format_rfc3339(event->time), event->type, data_text);
+        published = std::move(event);
+        auto& journal = state_->journal;
+        journal.push_back(published);
+        state_->journal_bytes += published->envelope.size();
+        while (journal.size() > state_->journal_size || state_->journal_bytes > kJournalBytes) {
+            state_->journal_bytes -= journal.front()->envelope.size();
+            journal.pop_front();
+        }
+        if (retain) state_->last.insert_or_assign(std::move(key), published);
+    }
+    for (const auto& entry : *state_->listeners()) {
+        if (!published->topic.starts_with(entry->prefix)) continue;
+        const std::lock_guard calling{entry->calling};
+        if (entry->active) entry->listener(published);
+    }
+    return published;
+}
+
+void StatusBus::forget(std::string_view topic) {
+    const std::lock_guard lock{state_->mutex};
+    auto& last = state_->last;
+    for (auto at = last.lower_bound(topic); at != last.end() && is_value_of(at->first, topic);) {
+        at = last.erase(at);
+    }
+}
+
+StatusBus::Subscription StatusBus::subscribe(std::string prefix, Listener listener) {
+    auto entry = std::make_shared<Entry>();
+    entry->prefix = std::move(prefix);
+    entry->listener = std::move(listener);
+    state_->add(entry);
+    Subscription subscription;
+    subscription.handle_ = std::make_shared<Handle>(state_, std::move(entry));
+    return subscription;
+}
+
+bool StatusBus::wanted(std::string_view topic) const {
+    return std::ranges::any_of(*state_->listeners(),
+                               [&](const auto& entry) { return topic.starts_with(entry->prefix); });
+}
+
+std::vector<EventPtr> StatusBus::last_values(std::string_view prefix) const {
+    std::vector<EventPtr> found;
+    const std::lock_guard lock{state_->mutex};
+    const auto& last = state_->last;
+    for (auto at = last.lower_bound(prefix); at != last.end() && at->first.starts_with(prefix); ++at) {
+        found.push_back(at->second);
+    }
+    return found;
+}
+
+EventPtr StatusBus::last_value(std::string_view topic) const {
+    const std::lock_guard lock{state_->mutex};
+    const auto at = state_->last.lower_bound(topic);
+    return at != state_->last.end() && is_value_of(at->first, topic) ? at->second : nullptr;
+}
+
+std::optional<std::vector<EventPtr>> StatusBus::since(std::uint64_t seq, std::size_t limit) const {
+    const std::lock_guard lock{state_->mutex};
+    const auto& journal = state_->journal;
+    const auto oldest = journal.empty() ? state_->seq + 1 : journal.front()->seq;
+    if (seq + 1 < oldest) return std::nullopt;
+    std::vector<EventPtr> events;
+    // The journal has no holes: its sequence numbers are consecutive.
+    for (auto at = static_cast<std::size_t>(std::min(seq + 1 - oldest, std::uint64_t{journal.size()}));
+         at < journal.size() && events.size() < limit; ++at) {
+        events.push_back(journal[at]);
+    }
+    return events;
+}
+
+std::uint64_t StatusBus::last_seq() const {
+    const std::lock_guard lock{state_->mutex};
+    return state_->seq;
+}
+
+}  // namespace fieldwarden::supervisor
