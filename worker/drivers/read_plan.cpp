@@ -159,14 +159,14 @@ void LearningPlan::learn(const RefusalSearch& search) {
     refuse(search.illegal());
 }
 
-void LearningPlan::refuse(std::span<const ReadPoint> points) {
+void LearningPlan::refuse(std::vector<ReadPoint> points) {
     for (const auto& point : points) {
         if (std::erase(points_, point) != 0) illegal_.push_back({point_span(point), {point}});
     }
     plan();
 }
 
-void LearningPlan::restore(std::span<const ReadPoint> points) {
+void LearningPlan::restore(std::vector<ReadPoint> points) {
     for (const auto& point : points) {
         const auto was = std::erase_if(
             illegal_, [&](const ReadRequest& request) { return request.points.front() == point; });

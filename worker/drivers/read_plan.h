@@ -109,10 +109,11 @@ class LearningPlan {
 
     // Takes over what a search found, complete or broken off, and plans anew.
     void learn(const RefusalSearch& search);
-    // These points are refused (found without a search).
-    void refuse(std::span<const ReadPoint> points);
+    // These points are refused (found without a search). By value, here and below: the points may be the
+    // plan's own.
+    void refuse(std::vector<ReadPoint> points);
     // The device answers for these points again.
-    void restore(std::span<const ReadPoint> points);
+    void restore(std::vector<ReadPoint> points);
 
   private:
     void plan();

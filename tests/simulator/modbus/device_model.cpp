@@ -103,6 +103,10 @@ void DeviceModel::handle(const Request& request, double seconds, Answer& answer)
         append_answer(request, data_, answer.bytes);
     }
     if (faults.reply == ReplyFault::kNone) return;
+    if (faults.after != 0) {
+        --faults.after;
+        return;
+    }
     spoil(request, begin, answer);
     if (faults.times != 0 && --faults.times == 0) faults.reply = ReplyFault::kNone;
 }

@@ -78,8 +78,8 @@ Status take_member(const std::string& name, const Json& value, Command& command)
         std::uint32_t most;
     };
     static constexpr Limit kLimits[] = {
-        {"device", 65535},  {"delay_ms", 600'000},  {"times", 1'000'000},
-        {"exception", 255}, {"max_quantity", 2000},
+        {"device", 65535},    {"delay_ms", 600'000}, {"after", 1'000'000},
+        {"times", 1'000'000}, {"exception", 255},    {"max_quantity", 2000},
     };
     for (const auto& limit : kLimits) {
         if (name != limit.name) continue;
@@ -87,6 +87,7 @@ Status take_member(const std::string& name, const Json& value, Command& command)
         if (!parsed) return parsed.error();
         if (name == "device") command.device = *parsed;
         if (name == "delay_ms") command.delay = std::chrono::milliseconds{*parsed};
+        if (name == "after") command.after = *parsed;
         if (name == "times") command.times = *parsed;
         if (name == "exception") command.exception = static_cast<std::uint8_t>(*parsed);
         if (name == "max_quantity") command.max_quantity = static_cast<std::uint16_t>(*parsed);
@@ -118,6 +119,7 @@ void Command::apply(Faults& faults) const {
     if (unplugged) faults.unplugged = *unplugged;
     if (reply) {
         faults.reply = *reply;
+        faults.after = after;
         faults.times = times;
     }
     if (exception) faults.exception = *exception;

@@ -6,7 +6,8 @@
 //   {"device":0,"delay_ms":50}                     answers come this much later
 //   {"device":0,"unplugged":true}                  closes every connection and refuses new ones; false: back
 //   {"device":0,"drop":true}                       closes every connection once
-//   {"device":0,"reply":"wrong_unit","times":3}    spoils the next answers (times 0 or absent: all of them)
+//   {"device":0,"reply":"wrong_unit","times":3}    spoils the next answers (times 0 or absent: all of them);
+//                                                  "after":2 lets two answers pass first
 //   {"device":0,"exception":4}                     answers every request with this exception; 0: no longer
 //   {"device":0,"illegal":["hr:10-20","co:5"]}     these addresses are refused with exception 2; []: none
 //   {"device":0,"max_quantity":60}                 more registers or bits are refused with exception 3; 0:
@@ -58,11 +59,12 @@ struct Faults {
     std::chrono::milliseconds delay{0};
     bool unplugged = false;
     ReplyFault reply = ReplyFault::kNone;
+    std::uint32_t after = 0;  // answers that stay good first
     std::uint32_t times = 0;  // 0: until cleared
     std::uint8_t exception = 0;
-    std::vector<AddressRange> illegal;
+    std::vector<AddressRange> illegal = {};
     std::uint16_t max_quantity = 0;
-    std::vector<std::uint8_t> silent_units;
+    std::vector<std::uint8_t> silent_units = {};
 };
 
 // "hr:10-20", "co:5".
@@ -78,6 +80,7 @@ struct Command {
     std::optional<std::chrono::milliseconds> delay;
     std::optional<bool> unplugged;
     std::optional<ReplyFault> reply;
+    std::uint32_t after = 0;
     std::uint32_t times = 0;
     std::optional<std::uint8_t> exception;
     std::optional<std::vector<AddressRange>> illegal;

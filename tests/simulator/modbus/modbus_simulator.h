@@ -16,11 +16,11 @@ namespace fieldwarden::simulator::modbus {
 
 struct SimulatorOptions {
     std::string host = "127.0.0.1";
-    std::vector<std::uint16_t> ports{0};  // one device each; 0: any free port
-    std::vector<std::uint8_t> units;      // unit ids that exist; empty: all. Others: exception 11
-    std::uint32_t size = 65536;           // addresses per area; beyond: exception 2
-    bool static_values = false;           // see signals.h
-    std::string control_host;             // empty: no control port
+    std::vector<std::uint16_t> ports{0};   // one device each; 0: any free port
+    std::vector<std::uint8_t> units = {};  // unit ids that exist; empty: all. Others: exception 11
+    std::uint32_t size = 65536;            // addresses per area; beyond: exception 2
+    bool static_values = false;            // see signals.h
+    std::string control_host = {};         // empty: no control port
     std::uint16_t control_port = 0;
 };
 

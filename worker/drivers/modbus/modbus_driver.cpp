@@ -301,7 +301,7 @@ void ModbusDriver::probe_illegal(Unit& unit, SampleBatch& out) {
             postpone(request.points);
         }
     }
-    if (!restored.empty()) unit.plan.restore(restored);
+    if (!restored.empty()) unit.plan.restore(std::move(restored));
 }
 
 ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& out) {
