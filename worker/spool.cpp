@@ -297,7 +297,10 @@ void Spool::run_sync_thread() {
     while (!stopping_) {
         const auto dirty = [&] { return stopping_ || !unsynced_.empty() || adopted_tail_unsynced_; };
         unsynced_appended_.wait_for(lock, kAgeCheckInterval, dirty);
-        drop_aged();
+        if (const auto now = clock_.mono_now(); now >= next_age_check_) {
+            next_age_check_ = now + kAgeCheckInterval;
+            (void)drop_aged();  // drop_front() has said why it could not
+        }
         if (!dirty() || stopping_) continue;
         // Everything appended within the window shares one sync.
         changed_.wait_for(lock, options_.limits.fsync_window,
@@ -364,16 +367,21 @@ bool Spool::drop_front(std::string_view why) {
     return true;
 }
 
-void Spool::drop_aged() {
-    if (clock_.mono_now() < next_age_check_) return;
-    next_age_check_ = clock_.mono_now() + kAgeCheckInterval;
+Status Spool::enforce_age() {
+    const Lock lock{mutex_};
+    return drop_aged();
+}
+
+Status Spool::drop_aged() {
     const UtcTime oldest = clock_.utc_now() - options_.limits.max_age;
     // A segment's newest record is older than the creation of its successor.
     while (segments_.size() > 1 && segments_[1].created < oldest) {
         if (!drop_front(fmt::format("older than max_age {}", format_duration(options_.limits.max_age)))) {
-            return;
+            return make_error(ErrorKind::kIo,
+                              fmt::format("spool {}: cannot drop the oldest segment", options_.directory));
         }
     }
+    return {};
 }
 
 // Samples this sink can no longer get because their segments were dropped. A batch that the reader already

@@ -87,6 +87,8 @@ class Spool {
     Status append(std::span<const Sample> samples);
     // Returns once everything appended before is durable.
     Status sync();
+    // Drops what is older than max_age. The background thread does it every minute.
+    Status enforce_age();
     // Makes waiting and later appends that would wait return at once; `false` lets them wait again.
     void interrupt_appends(bool interrupted);
 
@@ -147,7 +149,7 @@ class Spool {
     void release_delivered();
     [[nodiscard]] bool may_drop() const;
     bool drop_front(std::string_view why);
-    void drop_aged();
+    Status drop_aged();
     [[nodiscard]] std::uint64_t total_bytes() const;
     [[nodiscard]] std::uint64_t lost_to(const Cursor& cursor) const;
     void run_sync_thread();

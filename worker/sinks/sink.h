@@ -85,7 +85,7 @@ class Sink {
     };
     [[nodiscard]] virtual Limits limits() const = 0;
     // Writes a marked probe record, reads it back where the store can, and removes it. The text says what was
-    // checked.
+    // checked. Connects by itself: open() is not called before.
     virtual Result<std::string> probe() = 0;
     // Makes a blocked call return soon. The only call allowed from another thread.
     virtual void interrupt() = 0;
