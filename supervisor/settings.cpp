@@ -1,448 +1,476 @@
 #include "supervisor/settings.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include <toml++/toml.h>
 #include <algorithm>
 #include <array>
+#include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <filesystem>
 #include <functional>
+#include <limits>
+#include <toml++/toml.h>
 #include <variant>
 
 #include "common/clock.h"
 #include "common/device_options.h"
+#include "supervisor/fleet/worker_launch.h"
+#include "supervisor/status/status_pub.h"
 
 namespace fieldwarden::supervisor {
 
 namespace {
 
-// Where a key's value lives in Settings. The alternatives are the kinds of value a key can have.
-using Text = std::string& (*)(Settings&);
-using Flag = bool& (*)(Settings&);
-using Count32 = std::uint32_t& (*)(Settings&);
-using Bytes64 = std::uint64_t& (*)(Settings&);
-using Number = double& (*)(Settings&);
-using Duration = milliseconds& (*)(Settings&);
-using FullPolicy = SpoolFullPolicy& (*)(Settings&);
-using Place = std::variant<Text, Flag, Count32, Bytes64, Number, Duration, FullPolicy>;
+struct ByteCount {
+    std::uint64_t* bytes;
+};
+// Where a key's value goes; the alternative is its type.
+using Target = std::variant<std::string*, bool*, milliseconds*, double*, std::uint32_t*, ByteCount,
+                            SpoolFullPolicy*>;
 
 struct Key {
     std::string_view section;
     std::string_view name;
-    Place place;
-    double least;  // of numbers; of durations in milliseconds; of sizes in bytes
-    double most;
+    Target (*target)(Settings&);
     std::string_view help;
+    double least = 0;  // milliseconds of a duration
+    double most = 1e15;
+
+    [[nodiscard]] std::string path() const { return fmt::format("{}.{}", section, name); }
 };
 
-constexpr double kDay = 24.0 * 3600 * 1000;
-constexpr double kAny = 1e18;
+constexpr double kHour = 3600e3;
 
-#define FW_AT(type, member) +[](Settings& s) -> type& { return s.member; }
+// The one table of keys.
+constexpr std::array kKeys{
+    // clang-format off
+    Key{"server", "data_dir", [](Settings& s) -> Target { return &s.server.data_dir; },
+        "Where everything is kept: state.db, history/, spool/, log/, run/, admin.token.\n"
+        "Default: /var/lib/fieldwarden as root, ~/.local/share/fieldwarden otherwise."},
+    Key{"server", "listen", [](Settings& s) -> Target { return &s.server.listen; },
+        "Address and port of the HTTP API and the console."},
+    Key{"server", "allow_insecure_listen", [](Settings& s) -> Target { return &s.server.allow_insecure_listen; },
+        "Allows `listen` beyond loopback without TLS. Passwords and tokens then cross the network readable."},
+    Key{"server", "status_tcp", [](Settings& s) -> Target { return &s.server.status_tcp; },
+        "Second address of the ZeroMQ status channel, e.g. \"tcp://127.0.0.1:8701\". Empty: only\n"
+        "ipc://<data_dir>/run/status.sock. Beyond loopback status_curve_secret_key is needed."},
+    Key{"server", "status_curve_secret_key", [](Settings& s) -> Target { return &s.server.status_curve_secret_key; },
+        "CURVE secret key of the status channel (Z85, 40 characters, from zmq_curve_keypair). Better given by\n"
+        "FIELDWARDEN_SERVER_STATUS_CURVE_SECRET_KEY than written here."},
+    Key{"server", "max_upload_bytes", [](Settings& s) -> Target { return ByteCount{&s.server.max_upload_bytes}; },
+        "Largest workbook that is accepted.", 1024, 8e9},
+    Key{"server", "api_threads", [](Settings& s) -> Target { return &s.server.api_threads; },
+        "Threads that serve HTTP requests.", 1, 256},
 
-// Every key of fieldwarden.toml. The file, the environment, the flags and the template all derive from this
-// table.
-const std::array kKeys = std::to_array<Key>({
-    {"server", "data_dir", FW_AT(std::string, server.data_dir), 0, 0,
-     "Where everything that must survive is kept. Default: /var/lib/fieldwarden as root, "
-     "~/.local/share/fieldwarden "
-     "otherwise."},
-    {"server", "listen", FW_AT(std::string, server.listen), 0, 0,
-     "Address of the HTTP API: host:port; port 0 takes any."},
-    {"server", "allow_insecure_listen", FW_AT(bool, server.allow_insecure_listen), 0, 0,
-     "Allow listening beyond loopback without TLS. Tokens and data then cross the network in the clear."},
-    {"server", "status_tcp", FW_AT(std::string, server.status_tcp), 0, 0,
-     "Also publish the ZeroMQ status channel here, e.g. \"tcp://127.0.0.1:8701\". Empty: only ipc in the "
-     "data "
-     "directory."},
-    {"server", "max_upload_bytes", FW_AT(std::uint64_t, server.max_upload_bytes), 1024, 4e9,
-     "Largest workbook accepted, in bytes (or \"200MB\")."},
-    {"server", "api_threads", FW_AT(std::uint32_t, server.api_threads), 1, 64,
-     "Threads that answer API calls."},
+    Key{"worker", "program", [](Settings& s) -> Target { return &s.worker.program; },
+        "The worker program. Empty: fieldwarden-worker beside this program."},
+    Key{"worker", "heartbeat_interval", [](Settings& s) -> Target { return &s.worker.heartbeat_interval; },
+        "How often a worker reports.", 100, 60e3},
+    Key{"worker", "heartbeat_timeout", [](Settings& s) -> Target { return &s.worker.heartbeat_timeout; },
+        "A worker silent, or whose acquisition loop has not moved, for this long is hung: it is killed and\n"
+        "restarted.", 500, kHour},
+    Key{"worker", "start_timeout", [](Settings& s) -> Target { return &s.worker.start_timeout; },
+        "A worker not ready this long after its launch has failed to start.", 500, kHour},
+    Key{"worker", "stop_grace", [](Settings& s) -> Target { return &s.worker.stop_grace; },
+        "Time a worker has to flush its spool and leave after a stop; then it gets SIGTERM.", 0, kHour},
+    Key{"worker", "term_grace", [](Settings& s) -> Target { return &s.worker.term_grace; },
+        "Time between SIGTERM and SIGKILL.", 0, kHour},
+    Key{"worker", "orphan_grace", [](Settings& s) -> Target { return &s.worker.orphan_grace; },
+        "How long a worker goes on acquiring without a supervisor before it stops by itself.", 1e3, 7 * 24 * kHour},
+    Key{"worker", "spawn_rate", [](Settings& s) -> Target { return &s.worker.spawn_rate; },
+        "Most worker starts per second, all tasks together.", 1, 10'000},
 
-    {"worker", "program", FW_AT(std::string, worker.program), 0, 0,
-     "Path of fieldwarden-worker. Empty: the one beside this program."},
-    {"worker", "heartbeat_interval", FW_AT(milliseconds, worker.heartbeat_interval), 100, 60'000,
-     "How often a worker reports."},
-    {"worker", "heartbeat_timeout", FW_AT(milliseconds, worker.heartbeat_timeout), 500, kDay,
-     "A worker silent, or whose acquisition stands still, for this long is hung and replaced."},
-    {"worker", "start_timeout", FW_AT(milliseconds, worker.start_timeout), 500, kDay,
-     "A worker not ready after this long counts as a failed start."},
-    {"worker", "stop_grace", FW_AT(milliseconds, worker.stop_grace), 0, kDay,
-     "Time a stopping worker has to deliver its spool; the rest stays on disk."},
-    {"worker", "term_grace", FW_AT(milliseconds, worker.term_grace), 0, kDay,
-     "Time between SIGTERM and SIGKILL for a worker that does not leave."},
-    {"worker", "orphan_grace", FW_AT(milliseconds, worker.orphan_grace), 1'000, 30 * kDay,
-     "How long workers go on acquiring without a supervisor before they stop by themselves."},
-    {"worker", "spawn_rate", FW_AT(std::uint32_t, worker.spawn_rate), 1, 10'000,
-     "Most worker starts a second, all tasks together."},
+    Key{"restart", "first_delay", [](Settings& s) -> Target { return &s.restart.first_delay; },
+        "The first restart after a death is at once; the second waits this long, each further one twice as\n"
+        "long.", 1, kHour},
+    Key{"restart", "longest_delay", [](Settings& s) -> Target { return &s.restart.longest_delay; },
+        "Longest wait before a restart.", 1, 24 * kHour},
+    Key{"restart", "jitter", [](Settings& s) -> Target { return &s.restart.jitter; },
+        "Share of each wait that is random (0 to 1), so that many that died together do not return together.", 0, 1},
+    Key{"restart", "stable_period", [](Settings& s) -> Target { return &s.restart.stable_period; },
+        "A run longer than this clears the history of deaths.", 0, 24 * kHour},
+    Key{"restart", "max_attempts", [](Settings& s) -> Target { return &s.restart.max_attempts; },
+        "More deaths than this within attempts_window: the task is CRASHED.", 0, 1000},
+    Key{"restart", "attempts_window", [](Settings& s) -> Target { return &s.restart.attempts_window; },
+        "Time within which deaths are counted.", 1e3, 24 * kHour},
+    Key{"restart", "crashed_retry_interval", [](Settings& s) -> Target { return &s.restart.crashed_retry_interval; },
+        "A CRASHED task is tried again this often; 0s: never (a start by hand always works).", 0, 7 * 24 * kHour},
 
-    {"restart", "first_delay", FW_AT(milliseconds, restart.first_delay), 1, kDay,
-     "Delay before the second restart in a row; the first is immediate, later ones double."},
-    {"restart", "longest_delay", FW_AT(milliseconds, restart.longest_delay), 1, kDay,
-     "Upper bound of that delay."},
-    {"restart", "jitter", FW_AT(double, restart.jitter), 0, 1,
-     "Share of a delay drawn at random, so that many do not return at once (0 to 1)."},
-    {"restart", "stable_period", FW_AT(milliseconds, restart.stable_period), 1, 30 * kDay,
-     "A run longer than this forgets earlier failures."},
-    {"restart", "max_attempts", FW_AT(std::uint32_t, restart.max_attempts), 1, 1'000,
-     "Deaths within attempts_window after which the task is CRASHED."},
-    {"restart", "attempts_window", FW_AT(milliseconds, restart.attempts_window), 1, 30 * kDay,
-     "Window over which deaths are counted."},
-    {"restart", "crashed_retry_interval", FW_AT(milliseconds, restart.crashed_retry_interval), 0, 30 * kDay,
-     "How often a CRASHED task is tried again; 0: never. A person's start works at once."},
+    Key{"health", "interval", [](Settings& s) -> Target { return &s.health.interval; },
+        "How often each task's health is checked.", 100, 24 * kHour},
+    Key{"health", "cpu_percent", [](Settings& s) -> Target { return &s.health.cpu_percent; },
+        "Percent of one core above which a worker counts as overloaded.", 1, 100'000},
+    Key{"health", "memory_mb", [](Settings& s) -> Target { return &s.health.memory_mb; },
+        "Private memory (MiB) above which a worker is restarted.", 1, 1e6},
+    Key{"health", "data_timeout", [](Settings& s) -> Target { return &s.health.data_timeout; },
+        "A running task without good data for this long is critical.", 100, 7 * 24 * kHour},
+    Key{"health", "connection_timeout", [](Settings& s) -> Target { return &s.health.connection_timeout; },
+        "Devices away for this long make their task critical.", 100, 7 * 24 * kHour},
 
-    {"health", "interval", FW_AT(milliseconds, health.interval), 100, kDay,
-     "How often each task is checked."},
-    {"health", "cpu_percent", FW_AT(double, health.cpu_percent), 1, 10'000,
-     "CPU of one worker that is a warning, in percent."},
-    {"health", "memory_mb", FW_AT(double, health.memory_mb), 1, 1e6,
-     "Private memory of one worker that is critical, in MB."},
-    {"health", "data_timeout", FW_AT(milliseconds, health.data_timeout), 100, 30 * kDay,
-     "No good data for this long is critical."},
-    {"health", "connection_timeout", FW_AT(milliseconds, health.connection_timeout), 100, 30 * kDay,
-     "A device away for this long is critical."},
+    Key{"spool", "max_bytes", [](Settings& s) -> Target { return ByteCount{&s.spool.max_bytes}; },
+        "Disk space of one task's spool.", 1 << 20, 1e15},
+    Key{"spool", "max_age", [](Settings& s) -> Target { return &s.spool.max_age; },
+        "Undelivered samples older than this are dropped (and counted).", 60e3, 3650 * 24 * kHour},
+    Key{"spool", "fsync_window", [](Settings& s) -> Target { return &s.spool.fsync_window; },
+        "What a power cut may take: samples are on disk at most this much later.", 0, 10e3},
+    Key{"spool", "when_full", [](Settings& s) -> Target { return &s.spool.when_full; },
+        "What a full spool does: drop_oldest or block (acquisition waits for the sinks)."},
 
-    {"spool", "max_bytes", FW_AT(std::uint64_t, spool.max_bytes), 1 << 20, kAny,
-     "Largest spool of one task, in bytes (or \"1GB\")."},
-    {"spool", "max_age", FW_AT(milliseconds, spool.max_age), 1'000, 3650 * kDay,
-     "Oldest sample kept for a sink that is down."},
-    {"spool", "fsync_window", FW_AT(milliseconds, spool.fsync_window), 1, 60'000,
-     "Samples are forced to disk this often: what a power cut may take."},
-    {"spool", "when_full", FW_AT(SpoolFullPolicy, spool.when_full), 0, 0,
-     "drop_oldest (counted, reported) or block (acquisition waits)."},
+    Key{"history", "max_age", [](Settings& s) -> Target { return &s.history.max_age; },
+        "Age at which samples leave the embedded history.", 60e3, 36500 * 24 * kHour},
+    Key{"history", "max_bytes", [](Settings& s) -> Target { return ByteCount{&s.history.max_bytes}; },
+        "Disk space of one task's embedded history.", 1 << 20, 1e15},
 
-    {"history", "max_age", FW_AT(milliseconds, history.max_age), 1'000, 36'500 * kDay,
-     "Oldest sample kept in the embedded history."},
-    {"history", "max_bytes", FW_AT(std::uint64_t, history.max_bytes), 1 << 20, kAny,
-     "Largest history of one task, in bytes (or \"2GB\")."},
+    Key{"log", "level", [](Settings& s) -> Target { return &s.log.level; },
+        "Least level that is logged: debug, info, warning, error or critical."},
+    Key{"log", "max_file_bytes", [](Settings& s) -> Target { return ByteCount{&s.log.max_file_bytes}; },
+        "Size at which a log file is rotated, per task.", 4096, 1e12},
+    Key{"log", "max_files", [](Settings& s) -> Target { return &s.log.max_files; },
+        "Rotated files kept per task.", 1, 1000},
+    Key{"log", "lines_in_memory", [](Settings& s) -> Target { return &s.log.lines_in_memory; },
+        "Last lines per task that are kept in memory for the API.", 10, 100'000},
 
-    {"log", "level", FW_AT(std::string, log.level), 0, 0, "debug, info, warning or error."},
-    {"log", "max_file_bytes", FW_AT(std::uint64_t, log.max_file_bytes), 1 << 16, 1e10,
-     "Size at which a log file is rotated."},
-    {"log", "max_files", FW_AT(std::uint32_t, log.max_files), 1, 1'000, "Rotated log files kept per task."},
-    {"log", "lines_in_memory", FW_AT(std::uint32_t, log.lines_in_memory), 10, 100'000,
-     "Newest log lines kept in memory per task."},
-
-    {"retention", "session_days", FW_AT(std::uint32_t, retention.session_days), 1, 36'500,
-     "Days that ended sessions, their timelines and import jobs are kept."},
-});
-
-#undef FW_AT
-
-std::string dotted(const Key& key) {
-    return fmt::format("{}.{}", key.section, key.name);
-}
-
-// "200MB", "1GB", "1048576": sizes in powers of 1024, as engineers mean them.
-Result<std::uint64_t> parse_size(std::string_view text) {
-    double number = 0;
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    std::string_view unit{rest, static_cast<std::size_t>(text.data() + text.size() - rest)};
-    constexpr std::array<std::pair<std::string_view, double>, 5> kUnits{
-        {{"", 1}, {"B", 1}, {"KB", 1024}, {"MB", 1 << 20}, {"GB", 1 << 30}}};
-    for (const auto& [name, size] : kUnits) {
-        if (error == std::errc{} && unit == name && number >= 0 && number * size < 1e18) {
-            return static_cast<std::uint64_t>(number * size);
-        }
-    }
-    return make_error(ErrorKind::kInvalidArgument,
-                      fmt::format("'{}' is not a size such as 1048576, 200MB or 1GB", text));
-}
-
-template <class T>
-Result<T> parse_number(std::string_view text) {
-    T number{};
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (text.empty() || error != std::errc{} || rest != text.data() + text.size()) {
-        return make_error(ErrorKind::kInvalidArgument, fmt::format("'{}' is not a number", text));
-    }
-    return number;
-}
-
-// Puts the text of one value where it belongs, checked against the key's bounds.
-class Assign {
-  public:
-    Assign(const Key& key, std::string_view text, Settings& settings)
-        : key_(key), text_(text), settings_(settings) {}
-
-    Status operator()(Text place) const {
-        if (key_.name == "level" && text_ != "debug" && text_ != "info" && text_ != "warning" &&
-            text_ != "error") {
-            return refuse("use debug, info, warning or error");
-        }
-        place(settings_) = text_;
-        return {};
-    }
-    Status operator()(Flag place) const {
-        if (text_ != "true" && text_ != "false") return refuse("use true or false");
-        place(settings_) = text_ == "true";
-        return {};
-    }
-    Status operator()(FullPolicy place) const {
-        const auto policy = from_name<SpoolFullPolicy>(text_);
-        if (!policy) return refuse(fmt::format("use one of {}", all_names<SpoolFullPolicy>()));
-        place(settings_) = *policy;
-        return {};
-    }
-    Status operator()(Count32 place) const { return bounded(parse_number<std::uint32_t>(text_), place); }
-    Status operator()(Number place) const { return bounded(parse_number<double>(text_), place); }
-    Status operator()(Bytes64 place) const { return bounded(parse_size(text_), place); }
-    Status operator()(Duration place) const {
-        const auto parsed = parse_duration(text_);
-        if (!parsed) return refuse(parsed.error().message);
-        if (!within(static_cast<double>(parsed->count()))) {
-            return refuse(fmt::format("allowed: {} to {}",
-                                      format_duration(milliseconds{static_cast<std::int64_t>(key_.least)}),
-                                      format_duration(milliseconds{static_cast<std::int64_t>(key_.most)})));
-        }
-        place(settings_) = *parsed;
-        return {};
-    }
-
-  private:
-    [[nodiscard]] bool within(double number) const { return number >= key_.least && number <= key_.most; }
-    [[nodiscard]] Error refuse(std::string_view why) const {
-        return make_error(ErrorKind::kInvalidArgument,
-                          fmt::format("{} = '{}': {}", dotted(key_), text_, why));
-    }
-    template <class T, class P>
-    Status bounded(const Result<T>& parsed, P place) const {
-        if (!parsed) return refuse(parsed.error().message);
-        if (!within(static_cast<double>(*parsed))) {
-            return refuse(fmt::format("allowed: {} to {}", key_.least, key_.most));
-        }
-        place(settings_) = *parsed;
-        return {};
-    }
-
-    const Key& key_;
-    std::string_view text_;
-    Settings& settings_;
+    Key{"retention", "session_days", [](Settings& s) -> Target { return &s.retention.session_days; },
+        "Days that ended sessions, their timelines and import jobs are kept.", 1, 36'500},
+    // clang-format on
 };
 
-const Key* find_key(std::string_view section, std::string_view name) {
-    const auto found = std::find_if(kKeys.begin(), kKeys.end(), [&](const Key& key) {
-        return key.section == section && key.name == name;
-    });
+constexpr std::array<std::string_view, 8> kSectionHelp{
+    "server:the daemon itself",
+    "worker:the worker processes",
+    "restart:when a worker that died is started again",
+    "health:thresholds of the health checks",
+    "spool:what is acquired but not delivered yet (a task's options override it)",
+    "history:the embedded time series (a task's options override it)",
+    "log:log files and lines",
+    "retention:how long records are kept",
+};
+
+// --- values as text --------------------------------------------------------------------------------------
+
+struct Unit {
+    std::string_view name;
+    std::uint64_t bytes;
+};
+constexpr std::array<Unit, 3> kUnits{{{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}}};
+
+std::optional<std::uint64_t> parse_byte_count(std::string_view text) {
+    std::uint64_t scale = 1;
+    for (const auto& unit : kUnits) {
+        if (!text.ends_with(unit.name)) continue;
+        scale = unit.bytes;
+        text.remove_suffix(unit.name.size());
+        break;
+    }
+    std::uint64_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (count > std::numeric_limits<std::uint64_t>::max() / scale) return std::nullopt;
+    return count * scale;
+}
+
+std::string format_byte_count(std::uint64_t bytes) {
+    for (const auto& unit : kUnits) {
+        if (bytes >= unit.bytes && bytes % unit.bytes == 0) {
+            return fmt::format("{}{}", bytes / unit.bytes, unit.name);
+        }
+    }
+    return std::to_string(bytes);
+}
+
+std::string in_range(const Key& key, double value, const std::function<std::string(double)>& show) {
+    if (value >= key.least && value <= key.most) return {};
+    return fmt::format("is outside {} to {}", show(key.least), show(key.most));
+}
+
+std::string show_number(double value) {
+    return fmt::format("{:.0f}", value);
+}
+std::string show_duration(double value) {
+    return format_duration(milliseconds{static_cast<std::int64_t>(value)});
+}
+
+// Puts the text into its place; the reason when it does not fit.
+struct Assign {
+    const Key& key;
+    std::string_view text;
+
+    std::string operator()(std::string* target) const {
+        *target = text;
+        return {};
+    }
+    std::string operator()(bool* target) const {
+        if (text != "true" && text != "false") return "is neither true nor false";
+        *target = text == "true";
+        return {};
+    }
+    std::string operator()(milliseconds* target) const {
+        const auto parsed = parse_duration(text);
+        if (!parsed) return "is no duration such as 500ms, 30s, 5m, 2h or 7d";
+        *target = *parsed;
+        return in_range(key, static_cast<double>(parsed->count()), show_duration);
+    }
+    std::string operator()(double* target) const {
+        double value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error != std::errc{} || end != text.data() + text.size()) return "is no number";
+        *target = value;
+        return in_range(key, value, show_number);
+    }
+    std::string operator()(std::uint32_t* target) const {
+        std::uint32_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error != std::errc{} || end != text.data() + text.size()) return "is no whole number";
+        *target = value;
+        return in_range(key, value, show_number);
+    }
+    std::string operator()(ByteCount target) const {
+        const auto count = parse_byte_count(text);
+        if (!count) return "is no number of bytes such as 1048576, 512KiB, 10MiB or 1GiB";
+        *target.bytes = *count;
+        return in_range(key, static_cast<double>(*count), show_number);
+    }
+    std::string operator()(SpoolFullPolicy* target) const {
+        const auto policy = from_name<SpoolFullPolicy>(text);
+        if (!policy) return "is none of " + all_names<SpoolFullPolicy>();
+        *target = *policy;
+        return {};
+    }
+};
+
+// As it stands in the file.
+struct Show {
+    std::string operator()(const std::string* value) const { return fmt::format("\"{}\"", *value); }
+    std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
+    std::string operator()(const milliseconds* value) const {
+        return fmt::format("\"{}\"", format_duration(*value));
+    }
+    std::string operator()(const double* value) const { return fmt::format("{}", *value); }
+    std::string operator()(const std::uint32_t* value) const { return std::to_string(*value); }
+    std::string operator()(ByteCount value) const {
+        return fmt::format("\"{}\"", format_byte_count(*value.bytes));
+    }
+    std::string operator()(const SpoolFullPolicy* value) const {
+        return fmt::format("\"{}\"", to_name(*value));
+    }
+};
+
+// --- names -----------------------------------------------------------------------------------------------
+
+const Key* find_key(std::string_view path) {
+    const auto found = std::ranges::find_if(kKeys, [&](const Key& key) { return key.path() == path; });
     return found == kKeys.end() ? nullptr : &*found;
 }
 
-// Edits between two short words; how a misspelt key finds the one that was meant.
-std::size_t distance(std::string_view a, std::string_view b) {
+std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);
     for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
     for (std::size_t i = 1; i <= a.size(); ++i) {
         std::size_t diagonal = row[0];
         row[0] = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t above = row[j];
-            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+            const auto above = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
             diagonal = above;
         }
     }
     return row[b.size()];
 }
 
-std::string nearest_key(std::string_view wrong) {
-    std::string best;
-    std::size_t least = 4;  // farther away it is no misspelling
+std::string suggestion(std::string_view path) {
+    path = path.substr(0, 100);
+    const Key* nearest = nullptr;
+    std::size_t distance = path.size() / 2 + 1;  // further away it is no slip of the pen
     for (const auto& key : kKeys) {
-        const auto name = dotted(key);
-        if (const auto edits = distance(name, wrong.substr(0, 80)); edits < least) {
-            least = edits;
-            best = name;
+        const auto now = edit_distance(path, key.path());
+        if (now < distance) {
+            distance = now;
+            nearest = &key;
         }
     }
-    return best;
+    return nearest == nullptr ? "it is ignored" : fmt::format("did you mean {}? It is ignored", nearest->path());
 }
 
-// The text of a TOML value as the key's parser takes it; nullopt for arrays, tables and dates.
-std::optional<std::string> text_of(const toml::node& node) {
-    if (const auto text = node.value_exact<std::string>()) return *text;
-    if (const auto flag = node.value_exact<bool>()) return *flag ? "true" : "false";
-    if (const auto whole = node.value_exact<std::int64_t>()) return std::to_string(*whole);
-    if (const auto number = node.value_exact<double>()) return fmt::format("{}", *number);
-    return std::nullopt;
+std::string environment_name(const Key& key) {
+    auto name = fmt::format("FIELDWARDEN_{}_{}", key.section, key.name);
+    std::ranges::transform(name, name.begin(),
+                           [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+    return name;
 }
 
-bool wants_text(const Key& key) {
-    return std::holds_alternative<Text>(key.place) || std::holds_alternative<FullPolicy>(key.place);
-}
+// --- reading ---------------------------------------------------------------------------------------------
 
-void take_file(const std::string& file, Settings& settings, SettingsProblems& problems) {
-    toml::table document;
-    try {
-        document = toml::parse_file(file);
-    } catch (const toml::parse_error& error) {
-        problems.errors.push_back(
-            fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
-        return;
-    }
-    const auto where = [&](const toml::node& node) {
-        return fmt::format("{}:{}", file, node.source().begin.line);
-    };
-    const auto unknown = [&](const toml::node& node, const std::string& name) {
-        const auto meant = nearest_key(name);
-        problems.warnings.push_back(
-            fmt::format("{}: unknown key {}{}; it is ignored", where(node), name,
-                        meant.empty() ? "" : fmt::format(" (did you mean {}?)", meant)));
-    };
-    for (const auto& [section, node] : document) {
-        const auto* table = node.as_table();
-        if (table == nullptr) {
-            unknown(node, std::string{section.str()});
-            continue;
+class Loader {
+  public:
+    Loader(Settings& settings, SettingsProblems& problems) : settings_(settings), problems_(problems) {}
+
+    void file(const std::string& path) {
+        toml::table table;
+        try {
+            table = toml::parse_file(path);
+        } catch (const toml::parse_error& error) {
+            problems_.errors.push_back(fmt::format("{}:{}: {}", path, error.source().begin.line,
+                                                   error.description()));
+            return;
         }
-        for (const auto& [name, value] : *table) {
-            const auto* key = find_key(section.str(), name.str());
+        for (const auto& [section, node] : table) {
+            const std::string name{section.str()};
+            if (const auto* keys = node.as_table()) {
+                for (const auto& [key, value] : *keys) {
+                    node_value(path, name + "." + std::string{key.str()}, value);
+                }
+            } else {
+                unknown(path, node, name);
+            }
+        }
+    }
+
+    void environment(const Environment& environment) {
+        for (const auto& key : kKeys) {
+            const auto name = environment_name(key);
+            if (const auto given = environment.find(name); given != environment.end()) {
+                assign(key, given->second, "environment variable " + name);
+            }
+        }
+    }
+
+    void flags(const FlagValues& flags) {
+        for (const auto& [path, value] : flags) {
+            const auto* key = find_key(path);
             if (key == nullptr) {
-                unknown(value, fmt::format("{}.{}", section.str(), name.str()));
-                continue;
-            }
-            const auto text = text_of(value);
-            if (!text || (wants_text(*key) && !value.is_string())) {
-                problems.errors.push_back(
-                    fmt::format("{}: {} takes {}", where(value), dotted(*key),
-                                wants_text(*key) ? "text in quotes" : "a single value"));
-                continue;
-            }
-            if (const auto done = std::visit(Assign{*key, *text, settings}, key->place); !done) {
-                problems.errors.push_back(fmt::format("{}: {}", where(value), done.error().message));
+                problems_.errors.push_back(fmt::format("flag {}: there is no such setting", path));
+            } else {
+                assign(*key, value, "flag --" + std::string{key->name});
             }
         }
     }
-}
+
+  private:
+    void unknown(const std::string& path, const toml::node& node, const std::string& name) {
+        problems_.warnings.push_back(fmt::format("{}:{}: unknown key {}: {}", path, node.source().begin.line,
+                                                 name, suggestion(name)));
+    }
+
+    void node_value(const std::string& path, const std::string& name, const toml::node& node) {
+        const auto* key = find_key(name);
+        if (key == nullptr) return unknown(path, node, name);
+        const auto where = fmt::format("{}:{}", path, node.source().begin.line);
+        const auto target = key->target(settings_);
+        const bool wants_text = std::holds_alternative<std::string*>(target);
+        if (const auto* text = node.as_string()) {
+            assign(*key, text->get(), where);
+        } else if (const auto* number = node.as_integer(); number != nullptr && !wants_text) {
+            assign(*key, std::to_string(number->get()), where);
+        } else if (const auto* real = node.as_floating_point(); real != nullptr && !wants_text) {
+            assign(*key, fmt::format("{}", real->get()), where);
+        } else if (const auto* flag = node.as_boolean(); flag != nullptr && !wants_text) {
+            assign(*key, flag->get() ? "true" : "false", where);
+        } else {
+            problems_.errors.push_back(fmt::format("{}: {} must be {}", where, name,
+                                                   wants_text ? "a text in quotes" : "a single value"));
+        }
+    }
+
+    void assign(const Key& key, std::string_view text, const std::string& where) {
+        // A value that does not fit leaves what was there, so that one mistake is reported once.
+        Settings trial = settings_;
+        const auto problem = std::visit(Assign{key, text}, key.target(trial));
+        if (problem.empty()) {
+            settings_ = std::move(trial);
+        } else {
+            problems_.errors.push_back(
+                fmt::format("{}: {} = '{}' {}", where, key.path(), text.substr(0, 100), problem));
+        }
+    }
+
+    Settings& settings_;
+    SettingsProblems& problems_;
+};
 
 std::string default_data_dir(const Environment& environment) {
-    if (::geteuid() == 0) return "/var/lib/fieldwarden";
+    if (geteuid() == 0) return "/var/lib/fieldwarden";
     const auto home = environment.find("HOME");
     return (home == environment.end() ? std::string{"."} : home->second) + "/.local/share/fieldwarden";
 }
 
-// How the template writes a default.
-struct DefaultText {
-    Settings& settings;
-    std::string operator()(Text place) const { return fmt::format("\"{}\"", place(settings)); }
-    std::string operator()(Flag place) const { return place(settings) ? "true" : "false"; }
-    std::string operator()(Count32 place) const { return fmt::format("{}", place(settings)); }
-    std::string operator()(Number place) const { return fmt::format("{}", place(settings)); }
-    std::string operator()(FullPolicy place) const { return fmt::format("\"{}\"", to_name(place(settings))); }
-    std::string operator()(Duration place) const {
-        return fmt::format("\"{}\"", format_duration(place(settings)));
-    }
-    std::string operator()(Bytes64 place) const {
-        const std::uint64_t bytes = place(settings);
-        if (bytes % (1ULL << 30) == 0) return fmt::format("\"{}GB\"", bytes >> 30);
-        if (bytes % (1ULL << 20) == 0) return fmt::format("\"{}MB\"", bytes >> 20);
-        return fmt::format("{}", bytes);
-    }
-};
+bool is_loopback(const std::string& host) {
+    if (host == "localhost") return true;
+    boost::system::error_code error;
+    const auto address = boost::asio::ip::make_address(host, error);
+    return !error && address.is_loopback();
+}
 
-// `help` as comment lines of at most 110 columns.
-std::string comment(std::string_view help) {
-    std::string out;
-    std::size_t column = 0;
-    while (!help.empty()) {
-        const auto space = std::min(help.find(' '), help.size());
-        const auto word = help.substr(0, space);
-        if (column == 0 || column + 1 + word.size() > 110) {
-            out += out.empty() ? "#" : "\n#";
-            column = 1;
-        }
-        out += ' ';
-        out += word;
-        column += 1 + word.size();
-        help.remove_prefix(std::min(space + 1, help.size()));
+// What no single key can be blamed for.
+void check_together(const Settings& s, SettingsProblems& problems) {
+    const auto wrong = [&](std::string text) { problems.errors.push_back(std::move(text)); };
+    if (const auto listen = parse_host_port(s.server.listen, 0); !listen) {
+        wrong(fmt::format("server.listen = '{}': {}", s.server.listen, listen.error().message));
+    } else if (!is_loopback(listen->host) && !s.server.allow_insecure_listen) {
+        wrong(fmt::format("server.listen = '{}' reaches beyond this machine and TLS is not configured: listen on "
+                          "127.0.0.1 behind a TLS proxy, or set server.allow_insecure_listen = true",
+                          s.server.listen));
     }
-    return out;
+    if (const auto allowed =
+            check_status_endpoint(s.server.status_tcp, !s.server.status_curve_secret_key.empty());
+        !allowed) {
+        wrong("server.status_tcp: " + allowed.error().message);
+    }
+    constexpr std::size_t kZ85KeyLength = 40;
+    if (const auto size = s.server.status_curve_secret_key.size(); size != 0 && size != kZ85KeyLength) {
+        wrong(fmt::format("server.status_curve_secret_key has {} characters, a Z85 key has {}", size,
+                          kZ85KeyLength));
+    }
+    if (s.worker.heartbeat_timeout < 2 * s.worker.heartbeat_interval) {
+        wrong(fmt::format("worker.heartbeat_timeout = {} must be at least twice worker.heartbeat_interval = {}",
+                          format_duration(s.worker.heartbeat_timeout),
+                          format_duration(s.worker.heartbeat_interval)));
+    }
+    if (s.restart.longest_delay < s.restart.first_delay) {
+        wrong("restart.longest_delay is shorter than restart.first_delay");
+    }
+    constexpr std::array<std::string_view, 5> levels{"debug", "info", "warning", "error", "critical"};
+    if (std::ranges::find(levels, s.log.level) == levels.end()) {
+        wrong(fmt::format("log.level = '{}' is none of {}", s.log.level, fmt::join(levels, ", ")));
+    }
 }
 
 }  // namespace
-
-std::string environment_name(std::string_view section, std::string_view key) {
-    std::string name = fmt::format("FIELDWARDEN_{}_{}", section, key);
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-    return name;
-}
 
 Settings load_settings(const std::optional<std::string>& file, const Environment& environment,
                        const FlagValues& flags, SettingsProblems& problems) {
     Settings settings;
     settings.server.data_dir = default_data_dir(environment);
-    if (file) take_file(*file, settings, problems);
-    for (const auto& key : kKeys) {
-        const auto variable = environment_name(key.section, key.name);
-        if (const auto given = environment.find(variable); given != environment.end()) {
-            if (const auto done = std::visit(Assign{key, given->second, settings}, key.place); !done) {
-                problems.errors.push_back(fmt::format("environment {}: {}", variable, done.error().message));
-            }
-        }
-        if (const auto given = flags.find(dotted(key)); given != flags.end()) {
-            if (const auto done = std::visit(Assign{key, given->second, settings}, key.place); !done) {
-                problems.errors.push_back(fmt::format("flag: {}", done.error().message));
-            }
-        }
-    }
-    if (settings.restart.longest_delay < settings.restart.first_delay) {
-        problems.errors.push_back("restart.longest_delay is shorter than restart.first_delay");
-    }
-    if (settings.worker.heartbeat_timeout < 2 * settings.worker.heartbeat_interval) {
-        problems.errors.push_back(
-            "worker.heartbeat_timeout must be at least twice worker.heartbeat_interval, or one late beat is "
-            "a hang");
-    }
+    Loader loader{settings, problems};
+    if (file) loader.file(*file);
+    loader.environment(environment);
+    loader.flags(flags);
+    check_together(settings, problems);
     return settings;
-}
-
-bool is_loopback(std::string_view listen) {
-    const auto address = parse_host_port(listen, 8700);
-    if (!address) return false;
-    return address->host == "localhost" || address->host == "::1" || address->host.starts_with("127.");
 }
 
 std::vector<std::string> check_settings(const Settings& settings) {
     std::vector<std::string> problems;
-    // Port 0 (any free one) is for tests and is no host:port of a device, so only the host is judged here.
-    const auto colon = settings.server.listen.rfind(':');
-    if (colon == std::string::npos) {
-        problems.push_back(fmt::format("server.listen = '{}': write host:port, as in 127.0.0.1:8700",
-                                       settings.server.listen));
-    } else if (!is_loopback(settings.server.listen.substr(0, colon)) &&
-               !settings.server.allow_insecure_listen) {
-        problems.push_back(
-            fmt::format("server.listen = '{}' reaches beyond loopback without TLS: listen on 127.0.0.1 "
-                        "behind a TLS proxy, "
-                        "or set server.allow_insecure_listen = true if the network is trusted",
-                        settings.server.listen));
+    const auto program = worker_program(settings.worker);
+    if (access(program.c_str(), X_OK) != 0) {
+        problems.push_back(fmt::format("the worker program {} cannot be executed: {}; set worker.program",
+                                       program, errno_text(errno)));
     }
-    if (!settings.server.status_tcp.empty()) {
-        constexpr std::string_view kTcp = "tcp://";
-        const std::string_view endpoint = settings.server.status_tcp;
-        if (!endpoint.starts_with(kTcp) || !is_loopback(endpoint.substr(kTcp.size()))) {
-            problems.push_back(fmt::format(
-                "server.status_tcp = '{}': only tcp://127.0.0.1:PORT is accepted, because the status "
-                "channel is not encrypted",
-                endpoint));
-        }
-    }
-    if (!settings.worker.program.empty() && ::access(settings.worker.program.c_str(), X_OK) != 0) {
-        problems.push_back(
-            fmt::format("worker.program = '{}': {}", settings.worker.program, errno_text(errno)));
-    }
-    // The nearest folder that exists must let us write; the rest is created at start.
+    const auto& data_dir = settings.server.data_dir;
     std::error_code error;
-    auto folder = std::filesystem::absolute(settings.server.data_dir, error);
-    while (!std::filesystem::exists(folder, error) && folder.has_relative_path())
-        folder = folder.parent_path();
-    if (!std::filesystem::is_directory(folder, error) || ::access(folder.c_str(), W_OK | X_OK) != 0) {
-        problems.push_back(fmt::format(
-            "server.data_dir = '{}': cannot write to {}: {}", settings.server.data_dir, folder.string(),
-            std::filesystem::is_directory(folder, error) ? errno_text(errno) : "not a directory"));
+    std::filesystem::create_directories(data_dir, error);
+    if (error) {
+        problems.push_back(fmt::format("the data directory {} cannot be created: {}", data_dir,
+                                       error.message()));
+    } else if (access(data_dir.c_str(), W_OK | X_OK) != 0) {
+        problems.push_back(fmt::format("the data directory {} cannot be written: {}", data_dir,
+                                       errno_text(errno)));
+    }
+    const auto socket = data_dir + "/run/control.sock";
+    if (socket.size() >= sizeof(sockaddr_un::sun_path)) {
+        problems.push_back(fmt::format("the data directory {} is too long by {} characters for its sockets",
+                                       data_dir, socket.size() + 1 - sizeof(sockaddr_un::sun_path)));
     }
     return problems;
 }
@@ -450,22 +478,27 @@ std::vector<std::string> check_settings(const Settings& settings) {
 std::string settings_template() {
     Settings defaults;
     std::string text =
-        "# Configuration of `fieldwarden serve`: every key with its default.\n"
-        "#\n"
-        "# Precedence: command line flag, environment (FIELDWARDEN_<SECTION>_<KEY>), this file, default.\n"
-        "# Durations: \"500ms\", \"30s\", \"5m\", \"2h\", \"7d\". Sizes: 1048576, \"200MB\", \"1GB\".\n"
-        "# Check it with: fieldwarden serve --check --config FILE\n";
+        "# Settings of `fieldwarden serve`. Every key stands here with its default.\n"
+        "# Precedence: flag, environment variable FIELDWARDEN_<SECTION>_<KEY>, this file, default.\n"
+        "# Durations: 500ms, 30s, 5m, 2h, 7d. Bytes: a number, or with KiB, MiB, GiB.\n";
     std::string_view section;
     for (const auto& key : kKeys) {
         if (key.section != section) {
             section = key.section;
-            text += fmt::format("\n[{}]\n", section);
+            const auto help = std::ranges::find_if(kSectionHelp, [&](std::string_view line) {
+                return line.starts_with(section) && line[section.size()] == ':';
+            });
+            text += fmt::format("\n# {}\n[{}]\n", help->substr(section.size() + 1), section);
         }
-        // The default of the data directory depends on the user: shown, not set.
-        const bool depends = key.name == "data_dir";
-        text +=
-            fmt::format("{}\n{}{} = {}\n", comment(key.help), depends ? "# " : "", key.name,
-                        depends ? "\"/var/lib/fieldwarden\"" : std::visit(DefaultText{defaults}, key.place));
+        std::string help{key.help};
+        for (std::size_t at = 0; (at = help.find('\n', at)) != std::string::npos; at += 3) {
+            help.replace(at, 1, "\n# ");
+        }
+        // The one default that depends on who runs it stays a comment.
+        const bool dynamic = key.name == "data_dir";
+        text += fmt::format("# {}\n{}{} = {}\n", help, dynamic ? "# " : "", key.name,
+                            dynamic ? std::string{"\"/var/lib/fieldwarden\""}
+                                    : std::visit(Show{}, key.target(defaults)));
     }
     return text;
 }
