@@ -62,7 +62,9 @@ proto::Json added_json(const KindSchema& schema, const KindChanges& changes, con
 }  // namespace
 
 bool Diff::empty() const {
-    return changes.empty();
+    return std::all_of(kinds.begin(), kinds.end(), [](const KindDiff& kind) {
+        return kind.added.empty() && kind.changed.empty() && kind.removed.empty();
+    });
 }
 
 Diff diff(const Plant& current, const Plant& proposed) {

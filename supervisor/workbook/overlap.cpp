@@ -25,10 +25,14 @@ void find_overlaps(std::vector<PlacedPoint>& points,
     const auto group = [](const PlacedPoint& point) {
         return std::tuple{point.device, point.place.unit_id, point.place.address.area};
     };
-    std::sort(points.begin(), points.end(), [&](const PlacedPoint& a, const PlacedPoint& b) {
+    const auto before_in_device = [&](const PlacedPoint& a, const PlacedPoint& b) {
         return std::tuple{group(a), a.place.address.offset, end_of(a), a.point} <
                std::tuple{group(b), b.place.address.offset, end_of(b), b.point};
-    });
+    };
+    // Most workbooks list the points in the order of their addresses.
+    if (!std::is_sorted(points.begin(), points.end(), before_in_device)) {
+        std::sort(points.begin(), points.end(), before_in_device);
+    }
     // The earlier point that reaches furthest is the one a later point can run into.
     const PlacedPoint* furthest = nullptr;
     for (std::size_t i = 0; i < points.size(); ++i) {

@@ -125,13 +125,11 @@ class Validator {
         if (header == sheet.rows.size()) return;  // an empty sheet says nothing about its kind
         sheets_.push_back(match_columns(*kind, sheet, header, language_, problems()));
         const auto position = static_cast<std::uint16_t>(sheets_.size() - 1);
-        reserve(*kind, sheet.rows.size() - header);
+        origins(*kind).reserve(origins(*kind).size() + sheet.rows.size() - header);
         for (std::size_t row = header + 1; row < sheet.rows.size(); ++row) {
             if (!blank(row)) read_row(sheet, row, position);
         }
     }
-
-    void reserve(Kind kind, std::size_t more) { origins(kind).reserve(origins(kind).size() + more); }
 
     void read_row(const Sheet& sheet, std::size_t row, std::uint16_t position) {
         const auto& columns = sheets_[position];
@@ -156,13 +154,10 @@ class Validator {
             if (rules_.mode == ImportMode::kMerge) keep_absent_columns(columns, *stored, record);
         }
         put_back_secrets(kind, stored, record, language_, findings_);
-        const bool taken = !record.code().empty() && is_taken(kind, record.code(), origin);
+        const bool placed = !record.code().empty() && place(kind, record, origin);
         report(kind, origin, nullptr, findings_);
-        if (record.code().empty() || taken) {
-            if (outcasts_.size() < kMaxKeptProblems) outcasts_.push_back({kind, std::move(record), origin});
-            return;
-        }
-        place(kind, std::move(record), origin);
+        if (!placed && outcasts_.size() < kMaxKeptProblems)
+            outcasts_.push_back({kind, std::move(record), origin});
     }
 
     void report_missing_values(const SheetColumns& columns, const Sheet& sheet, const Record& record) {
@@ -189,34 +184,32 @@ class Validator {
         }
     }
 
-    bool is_taken(Kind kind, std::string_view code, const Origin& origin) {
-        const auto* other = proposed().of(kind).find(code);
-        if (other == nullptr) return false;
-        const auto& first = origins(kind)[static_cast<std::size_t>(other - proposed().of(kind).all().data())];
-        if (first.sheet == Origin::kStored) return false;
+    // Moves the record into the proposed plant; false and a finding when a row before has taken its code.
+    bool place(Kind kind, Record& record, Origin origin) {
+        auto& records = proposed().of(kind);
+        const auto* other = records.find(record.code());
+        if (other == nullptr) {
+            records.add(std::move(record));
+            origins(kind).push_back(origin);
+            return true;
+        }
+        auto& first = origins(kind)[static_cast<std::size_t>(other - records.all().data())];
+        if (first.sheet == Origin::kStored) {
+            first = origin;
+            records.put(std::move(record));
+            return true;
+        }
         const auto where = first.sheet == origin.sheet
                                ? say(language_, "row {}", "第 {} 行", first.row)
-                               : say(language_, "row {} of sheet {}", "第 {0} 行（{1} 表）", first.row,
+                               : say(language_, "row {} of sheet {}", "第 {} 行（{} 表）", first.row,
                                      sheets_[first.sheet].sheet);
         findings_.push_back(
             {0, ProblemCode::kDuplicateCode,
              say(language_,
                  "the code stands in {} already; codes are unique, change or delete one of the two rows",
                  "编码已出现在{}，编码必须唯一，请修改或删除其中一行", where),
-             std::string{code}});
-        return true;
-    }
-
-    void place(Kind kind, Record record, Origin origin) {
-        auto& records = proposed().of(kind);
-        const auto* old = rules_.mode == ImportMode::kMerge ? records.find(record.code()) : nullptr;
-        if (old != nullptr) {
-            origins(kind)[static_cast<std::size_t>(old - records.all().data())] = origin;
-            records.put(std::move(record));
-        } else {
-            records.add(std::move(record));
-            origins(kind).push_back(origin);
-        }
+             record.code()});
+        return false;
     }
 
     // --- the records among each other ---

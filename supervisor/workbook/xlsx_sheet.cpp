@@ -342,14 +342,14 @@ void unescape_xstring(std::string& text) {
 Status read_shared_strings(const ByteSource& source, std::string_view part, Language language,
                            std::vector<std::string_view>& strings, TextArena& arena) {
     StringsHandler handler{part, language, strings, arena};
-    return parse_xml(source, handler, part, language);
+    return scan_xml(source, handler, part, language);
 }
 
 Status read_worksheet(const ByteSource& source, std::string_view part, Language language,
                       std::span<const CellFormat> formats, Epoch epoch, SheetBuilder& builder,
                       std::vector<SharedCell>& shared) {
     SheetHandler handler{part, language, formats, epoch, builder, shared};
-    return parse_xml(source, handler, part, language);
+    return scan_xml(source, handler, part, language);
 }
 
 }  // namespace fieldwarden::supervisor

@@ -3,49 +3,38 @@
 #include <expat.h>
 
 #include <memory>
+#include <vector>
 
 #include "supervisor/workbook/limits.h"
 
 namespace fieldwarden::supervisor {
 
-namespace {
-
-// Excel, LibreOffice and openpyxl bind the main namespace as default, the Open XML SDK as "x:": the prefix
-// says nothing.
-std::string_view local_name(const char* name) {
-    const std::string_view whole{name};
-    const auto colon = whole.rfind(':');
-    return colon == std::string_view::npos ? whole : whole.substr(colon + 1);
+std::string_view local_name(std::string_view name) {
+    const auto colon = name.rfind(':');
+    return colon == std::string_view::npos ? name : name.substr(colon + 1);
 }
 
-}  // namespace
-
 std::optional<std::string_view> XmlAttributes::find(std::string_view name) const {
-    for (const char** pair = pairs_; pair[0] != nullptr; pair += 2) {
-        if (local_name(pair[0]) == name) return pair[1];
+    for (const auto& attribute : all_) {
+        if (!attribute.name.ends_with(name)) continue;
+        const auto prefix = attribute.name.size() - name.size();
+        if (prefix == 0 || attribute.name[prefix - 1] == ':') return attribute.value;
     }
     return std::nullopt;
 }
 
-void XmlHandler::stop(Error error) {
-    if (!stopped_) stopped_ = std::move(error);
-    if (parser_ != nullptr) XML_StopParser(parser_, XML_FALSE);
-}
+namespace {
 
 class XmlRun {
   public:
     XmlRun(XmlHandler& handler, std::string_view part, Language language)
         : handler_(handler), part_(part), language_(language), parser_(XML_ParserCreate(nullptr)) {
-        handler_.parser_ = parser_.get();
         if (!parser_) return;
         XML_SetUserData(parser_.get(), this);
         XML_SetElementHandler(parser_.get(), &XmlRun::start, &XmlRun::end);
         XML_SetCharacterDataHandler(parser_.get(), &XmlRun::text);
         XML_SetStartDoctypeDeclHandler(parser_.get(), &XmlRun::doctype);
     }
-    XmlRun(const XmlRun&) = delete;
-    XmlRun& operator=(const XmlRun&) = delete;
-    ~XmlRun() { handler_.parser_ = nullptr; }
 
     Status run(const ByteSource& source) {
         constexpr int kChunk = 64 * 1024;
@@ -78,33 +67,51 @@ class XmlRun {
     static void start(void* user, const char* name, const char** attributes) {
         auto& run = self(user);
         if (++run.depth_ > kMaxXmlDepth) {
-            run.handler_.stop(
+            run.stop(
                 make_error(ErrorKind::kCorrupt, say(run.language_, "{}: elements are nested deeper than {}",
                                                     "{}：元素嵌套超过 {} 层", run.part_, kMaxXmlDepth)));
             return;
         }
-        if (!run.handler_.stopped_) run.handler_.on_start(local_name(name), XmlAttributes{attributes});
+        if (run.handler_.stopped()) return;
+        run.attributes_.clear();
+        for (const char** pair = attributes; pair[0] != nullptr; pair += 2) {
+            run.attributes_.push_back({pair[0], pair[1]});
+        }
+        run.handler_.on_start(local_name(name), XmlAttributes{run.attributes_});
+        run.halt_if_stopped();
     }
     static void end(void* user, const char* name) {
         auto& run = self(user);
         --run.depth_;
-        if (!run.handler_.stopped_) run.handler_.on_end(local_name(name));
+        if (run.handler_.stopped()) return;
+        run.handler_.on_end(local_name(name));
+        run.halt_if_stopped();
     }
     static void text(void* user, const char* text, int length) {
         auto& run = self(user);
-        if (!run.handler_.stopped_) run.handler_.on_text({text, static_cast<std::size_t>(length)});
+        if (run.handler_.stopped()) return;
+        run.handler_.on_text({text, static_cast<std::size_t>(length)});
+        run.halt_if_stopped();
     }
     static void doctype(void* user, const char*, const char*, const char*, int) {
         auto& run = self(user);
-        run.handler_.stop(
+        run.stop(
             make_error(ErrorKind::kCorrupt,
                        say(run.language_,
                            "{}: holds a DOCTYPE, which no spreadsheet program writes; the file was refused",
                            "{}：包含 DOCTYPE，任何电子表格软件都不会写入，文件已被拒绝", run.part_)));
     }
 
+    void stop(Error error) {
+        handler_.stop(std::move(error));
+        halt_if_stopped();
+    }
+    void halt_if_stopped() {
+        if (handler_.stopped()) XML_StopParser(parser_.get(), XML_FALSE);
+    }
+
     Error failure() const {
-        if (handler_.stopped_) return *handler_.stopped_;
+        if (handler_.stopped()) return *handler_.stopped();
         return make_error(
             ErrorKind::kCorrupt,
             say(language_, "{} line {}: {}; the file is damaged, save it again and retry",
@@ -120,7 +127,10 @@ class XmlRun {
     Language language_;
     std::unique_ptr<XML_ParserStruct, Free> parser_;
     unsigned depth_ = 0;
+    std::vector<XmlAttribute> attributes_;
 };
+
+}  // namespace
 
 Status parse_xml(const ByteSource& source, XmlHandler& handler, std::string_view part, Language language) {
     return XmlRun{handler, part, language}.run(source);
