@@ -21,6 +21,7 @@ struct ServerSettings {
     std::string listen = "127.0.0.1:8700";
     bool allow_insecure_listen = false;  // beyond loopback without TLS
     std::string status_tcp;              // "tcp://127.0.0.1:8701"; "" = ipc only
+    std::string status_curve_secret_key;  // Z85; needed for status_tcp beyond loopback
     std::uint64_t max_upload_bytes = 200ULL << 20;
     std::uint32_t api_threads = 8;
 };
@@ -86,6 +87,10 @@ struct SettingsProblems {
 };
 Settings load_settings(const std::optional<std::string>& file, const Environment& environment,
                        const FlagValues& flags, SettingsProblems& problems);
+
+// What only the machine can say: the worker program can be executed, the data directory can be written, the
+// sockets' paths are short enough. Every problem, in sentences; empty when `serve` would start. For --check.
+std::vector<std::string> check_settings(const Settings& settings);
 
 // The annotated file with every key at its default: the text of deploy/fieldwarden.toml.
 std::string settings_template();

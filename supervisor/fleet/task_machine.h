@@ -48,16 +48,16 @@ struct Death {
     };
     Kind kind = Kind::kUnexpected;
     milliseconds uptime{0};
-    std::string text;   // "killed by signal 9 (Killed)", "exit code 70 (internal error)"
-    std::string crash;  // tail of the crash file
+    std::string text = {};   // "killed by signal 9 (Killed)", "exit code 70 (internal error)"
+    std::string crash = {};  // tail of the crash file
 };
 
 struct TaskEvent {
     TaskEventKind kind = TaskEventKind::kStart;
-    std::string cause;   // who or what asked: "alice", "no heartbeat for 5.2 s"
-    bool paused = false;  // kStart: start paused; kReady, kAdopted: the worker is paused
-    Death death = {};     // kExited, kSpawnFailed
-    double random = 0;    // uniform in [0, 1): jitter of the restart delay
+    std::string cause = {};  // who or what asked: "alice", "no heartbeat for 5.2 s"
+    bool paused = false;     // kStart: start paused; kReady: the worker was told to be paused
+    Death death = {};        // kExited, kSpawnFailed
+    double random = 0;       // uniform in [0, 1): jitter of the restart delay
 };
 
 // How far the end of the process has been driven.

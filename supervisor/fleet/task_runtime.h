@@ -1,0 +1,128 @@
+// TaskRuntime: everything the supervisor knows about one task while it runs, and the shapes of CONTRACT 5
+// made from it. Owned by the loop thread.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/task_config.h"
+#include "proto/shapes.h"
+#include "proto/wire.h"
+#include "supervisor/control.h"
+#include "supervisor/fleet/fleet_link.h"
+#include "supervisor/fleet/process.h"
+#include "supervisor/fleet/sampler.h"
+#include "supervisor/fleet/task_machine.h"
+#include "supervisor/health/checks.h"
+#include "supervisor/health/recovery.h"
+
+namespace fieldwarden::supervisor {
+
+using TaskConfigPtr = std::shared_ptr<const TaskConfig>;
+
+// How many errors happened in the last minutes and hours, in bounded memory: one counter a minute.
+class ErrorWindow {
+  public:
+    void add(UtcTime now, std::uint64_t count = 1);
+    [[nodiscard]] std::uint64_t within(std::chrono::minutes window, UtcTime now) const;
+
+  private:
+    std::deque<std::pair<std::int64_t, std::uint64_t>> minutes_;  // minute since the epoch → errors
+};
+
+// The open session and what its counters were when the present process started.
+struct SessionTrack {
+    SessionRow row;
+    std::int64_t start_entry = 0;  // id of its execution_start: parent of its other entries
+    std::uint32_t launches = 0;
+    std::uint64_t read_before = 0;
+    std::uint64_t good_before = 0;
+    std::uint64_t delivered_before = 0;
+    std::uint64_t errors_before = 0;
+    MonoTime saved_at{};
+};
+
+// The worker process of the moment.
+struct WorkerTrack {
+    struct Device {
+        proto::ConnectionStatus status;
+        std::optional<MonoTime> away_since;
+    };
+
+    WorkerId id = 0;
+    std::unique_ptr<Process> process;
+    std::string launch_key;
+    UtcTime started_at{};
+    bool adopted = false;
+    std::uint64_t crash_offset = 0;  // where this process's part of the crash file begins
+    std::uint64_t config_revision = 0;
+    bool told_paused = false;        // what the last Welcome, Pause or Resume said
+    std::string farewell;            // reason of its Finished
+    std::optional<MonoTime> ready_at;
+    std::optional<proto::Heartbeat> beat;
+    MonoTime beat_at{};
+    UtcTime beat_time{};
+    MonoTime progress_at{};
+    std::optional<MonoTime> good_at;
+    double points_per_second = 0;
+    double error_rate = 0;
+    std::map<std::string, Device> devices;
+    ResourceSampler sampler;
+    ResourceUsage usage;
+    std::optional<MonoTime> sampled_at;
+};
+
+struct TaskRuntime {
+    std::string code;
+    std::int64_t id = 0;
+    TaskConfigPtr config;  // null until the task was first wanted
+    bool removed = false;  // no longer configured; forgotten once it has stopped
+    TaskState machine;
+    std::optional<SessionTrack> session;
+    std::optional<WorkerTrack> worker;
+    std::uint32_t restart_count = 0;
+    std::string last_error;
+    ErrorWindow errors;
+    std::optional<proto::PerformanceMetrics> performance;  // at the last heartbeat
+
+    HealthThresholds thresholds;
+    std::vector<proto::HealthCheckResult> health;
+    int health_score = 100;
+    MonoTime health_due{};
+    RecoveryHistory recovery;
+    MonoTime recovery_due{};  // an action has until then to help
+
+    bool status_changed = true;
+    MonoTime status_due{};
+
+    // Names of the points, for `data.<task>`; filled when someone first wants them.
+    std::unordered_map<PointId, std::string> point_codes;
+
+    [[nodiscard]] bool is_active() const {
+        return machine.state != proto::ProcessState::kStopped && machine.state != proto::ProcessState::kCrashed;
+    }
+    void set_config(TaskConfigPtr new_config, const Settings& settings);
+    // Takes in a heartbeat: rates, progress, data flow.
+    void take_beat(proto::Heartbeat beat, MonoTime now, UtcTime time);
+    void take_connection(proto::ConnectionStatus status, MonoTime now);
+    // Adds the present process's counters to the session's.
+    void count_into_session();
+};
+
+std::vector<PointId> point_ids(const TaskConfig& config);
+std::string protocol_label(const TaskConfig* config);  // "modbus_tcp", "mixed", "" when unknown
+
+TaskFacts facts_of(const TaskRuntime& task, MonoTime now, UtcTime time);
+proto::ProcessStatus process_status_of(const TaskRuntime& task, MonoTime now, UtcTime time,
+                                       const std::string& command);
+proto::PerformanceMetrics performance_of(const TaskRuntime& task, UtcTime time);
+TaskProgress progress_of(const TaskRuntime& task, MonoTime now);
+proto::Json data_json(TaskRuntime& task, const SampleBatch& samples);
+
+}  // namespace fieldwarden::supervisor

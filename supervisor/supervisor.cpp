@@ -1,0 +1,491 @@
+// The supervisor's line, top to bottom: what a worker says, what that means for its health, what the task
+// machine makes of it, what is done, what is shown.
+#include "supervisor/supervisor.h"
+
+#include <fmt/format.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "supervisor/fleet/proc_info.h"
+#include "supervisor/supervisor_loop.h"
+
+namespace fieldwarden::supervisor {
+
+using proto::LogLevel;
+using proto::ProcessState;
+
+namespace {
+constexpr std::chrono::seconds kStatusInterval{1};
+constexpr std::chrono::seconds kSampleInterval{5};
+constexpr std::chrono::seconds kSessionSaveInterval{10};
+}  // namespace
+
+// --- worker → fleet link -----------------------------------------------------------------------------------
+
+std::optional<std::string> SupervisorLoop::on_hello(WorkerId worker, const proto::Hello& hello) {
+    if (probes_->owns(worker)) return probes_->on_hello(worker, hello);
+    const auto code = task_of_worker_.find(worker);
+    if (code == task_of_worker_.end()) return "the worker has ended";
+    auto& task = *find(code->second);
+    auto& track = *task.worker;
+    if (hello.pid != track.process->pid() || hello.start_ticks != track.process->start_ticks()) {
+        return fmt::format("the launch key of task {} belongs to process {}, not to {}", task.code,
+                           track.process->pid(), hello.pid);
+    }
+    const bool stopping = task.machine.state == ProcessState::kStopping;
+    const bool configured = hello.config_revision != 0;
+    track.config_revision = hello.config_revision;
+    track.told_paused = task.machine.desired == DesiredState::kPaused;
+
+    proto::Welcome welcome;
+    welcome.session_id = task.session ? task.session->row.session_id : 0;
+    welcome.heartbeat_interval = settings_.worker.heartbeat_interval;
+    welcome.orphan_grace = settings_.worker.orphan_grace;
+    welcome.paused = track.told_paused;
+    if (task.config && !stopping && hello.config_revision != task.config->revision) {
+        welcome.config = *task.config;
+    }
+    link_->send(worker, welcome);
+    if (stopping) {
+        link_->send(worker, proto::Stop{machine_settings(task).stop_grace});
+    } else if (configured) {
+        // It acquires already: adopted, or back after its connection broke.
+        if (!track.ready_at) track.ready_at = clock_.mono_now();
+        feed(task, {.kind = TaskEventKind::kReady, .paused = track.told_paused});
+    }
+    return std::nullopt;
+}
+
+void SupervisorLoop::on_message(WorkerId worker, proto::Message&& message) {
+    if (probes_->owns(worker)) {
+        probes_->on_message(worker, std::move(message));
+        return;
+    }
+    const auto code = task_of_worker_.find(worker);
+    if (code == task_of_worker_.end()) return;  // it ended a moment ago
+    auto& task = *find(code->second);
+    if (auto* beat = std::get_if<proto::Heartbeat>(&message)) {
+        on_beat(task, std::move(*beat));
+    } else if (auto* connection = std::get_if<proto::Connection>(&message)) {
+        on_connection(task, std::move(connection->status));
+    } else if (const auto* live = std::get_if<proto::Live>(&message)) {
+        on_live(task, live->samples);
+    } else if (auto* lines = std::get_if<proto::Log>(&message)) {
+        on_log(task, std::move(*lines));
+    } else if (auto* reply = std::get_if<proto::Reply>(&message)) {
+        on_reply(std::move(*reply));
+    } else if (const auto* ready = std::get_if<proto::Ready>(&message)) {
+        task.worker->config_revision = ready->config_revision;
+        task.worker->ready_at = clock_.mono_now();
+        feed(task, {.kind = TaskEventKind::kReady, .paused = task.worker->told_paused});
+    } else if (auto* finished = std::get_if<proto::Finished>(&message)) {
+        on_finished(task, std::move(*finished));
+    }
+}
+
+void SupervisorLoop::on_beat(TaskRuntime& task, proto::Heartbeat&& beat) {
+    const auto now = clock_.mono_now();
+    auto& worker = *task.worker;
+    link_->send(worker.id, proto::BeatAck{beat.seq});
+
+    const auto delivered_before = worker.beat      ? worker.beat->points_delivered
+                                  : worker.adopted ? beat.points_delivered
+                                                   : 0;
+    if (beat.points_delivered > delivered_before) {
+        processed_total_ += beat.points_delivered - delivered_before;
+        processed_today_ += beat.points_delivered - delivered_before;
+    }
+    task.take_beat(std::move(beat), now, clock_.utc_now());
+    if (!worker.sampled_at || now - *worker.sampled_at >= kSampleInterval) {
+        worker.sampled_at = now;
+        if (const auto usage = worker.sampler.sample(static_cast<pid_t>(worker.process->pid()), now)) {
+            worker.usage = *usage;
+        }
+    }
+    task.performance = performance_of(task, clock_.utc_now());
+    bus_.publish("performance." + task.code, "performance_metrics", proto::to_json(*task.performance));
+    task.status_changed = true;
+}
+
+void SupervisorLoop::on_connection(TaskRuntime& task, proto::ConnectionStatus&& status) {
+    if (status.device_code.empty()) return;
+    bus_.publish(fmt::format("connection_status.{}.{}", task.code, status.device_code), "connection_status",
+                 proto::to_json(status));
+    task.take_connection(std::move(status), clock_.mono_now());
+    task.status_changed = true;
+}
+
+void SupervisorLoop::on_live(TaskRuntime& task, const SampleBatch& samples) {
+    live_.put(samples);
+    const auto topic = "data." + task.code;
+    if (bus_.wanted(topic)) bus_.publish(topic, "data_point_update", data_json(task, samples));
+}
+
+void SupervisorLoop::on_log(TaskRuntime& task, proto::Log&& lines) {
+    for (auto& entry : lines.entries) recorder_.worker_line(task, std::move(entry));
+    if (lines.dropped > 0) {
+        proto::LogEntry entry;
+        entry.timestamp = clock_.utc_now();
+        entry.level = LogLevel::kWarning;
+        entry.message = fmt::format("{} lines were not sent because the worker logs too fast; its own file "
+                                    "under log/ has them",
+                                    lines.dropped);
+        recorder_.worker_line(task, std::move(entry));
+    }
+}
+
+void SupervisorLoop::on_reply(proto::Reply&& reply) {
+    const auto found = pending_.find(reply.request_id);
+    if (found == pending_.end()) return;  // over its deadline already
+    auto done = std::move(found->second.done);
+    pending_.erase(found);
+    done(std::move(reply));
+}
+
+void SupervisorLoop::on_finished(TaskRuntime& task, proto::Finished&& finished) {
+    task.worker->farewell = std::move(finished.reason);
+    if (finished.completed) feed(task, {.kind = TaskEventKind::kCompleted});
+}
+
+namespace {
+
+Death::Kind death_kind(const ExitStatus& status, ProcessState state) {
+    if (status.code) {
+        switch (static_cast<proto::ExitCode>(*status.code)) {
+            case proto::ExitCode::kBadConfiguration:
+                return Death::Kind::kBadConfiguration;
+            case proto::ExitCode::kSpoolInUse:
+                return Death::Kind::kSpoolInUse;
+            case proto::ExitCode::kUnreachable:
+                return Death::Kind::kUnreachable;
+            case proto::ExitCode::kDone:
+            case proto::ExitCode::kInternalError:
+            case proto::ExitCode::kOrphaned:
+            case proto::ExitCode::kRefused:
+                break;
+        }
+    }
+    return state == ProcessState::kStarting ? Death::Kind::kStartup : Death::Kind::kUnexpected;
+}
+
+}  // namespace
+
+void SupervisorLoop::on_exit(WorkerId worker, const ExitStatus& status, MonoTime exited_at) {
+    const auto found = task_of_worker_.find(worker);
+    if (found == task_of_worker_.end()) return;
+    auto& task = *find(found->second);
+    task_of_worker_.erase(found);
+    link_->forget(worker);
+
+    Death death;
+    death.kind = death_kind(status, task.machine.state);
+    death.uptime = std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(
+                                                 exited_at - task.worker->process->started_at()));
+    death.text = describe(status);
+    if (!task.worker->farewell.empty()) death.text += ": " + task.worker->farewell;
+    death.crash = tail_of(worker_launch_->crash_file(task.code), task.worker->crash_offset);
+    if (task.machine.state != ProcessState::kStopping) {
+        task.last_error = death.text;
+        last_error_ = task.code + ": " + death.text;
+        ++worker_deaths_;
+    }
+    recorder_.process_ended(task);
+    show_stale(task);
+    task.worker.reset();
+    store_queue_.submit("process of " + task.code, "process." + task.code,
+                        [code = task.code](Store& store) { return store.remove_process(code); });
+    fail_pending([&](const PendingReply& pending) { return pending.task_code == task.code; },
+                 make_error(ErrorKind::kUnavailable, "the worker ended before it answered"));
+
+    feed(task, {.kind = TaskEventKind::kExited,
+                .death = std::move(death),
+                .random = std::uniform_real_distribution<double>{0, 1}(random_)});
+    if (task.removed && !task.machine.has_process && task.machine.state == ProcessState::kStopped) {
+        forget_task(std::string{task.code});
+    }
+}
+
+// --- health ------------------------------------------------------------------------------------------------
+
+// Every tick for every task.
+void SupervisorLoop::watch(TaskRuntime& task, MonoTime now) {
+    if (task.machine.deadline && now >= *task.machine.deadline) {
+        feed(task, {.kind = TaskEventKind::kDeadline});
+    }
+    if (task.worker && task.worker->ready_at) {
+        const auto facts = facts_of(task, now, clock_.utc_now());
+        if (auto hung = hung_reason(facts, task.thresholds)) {
+            feed(task, {.kind = TaskEventKind::kUnhealthy, .cause = std::move(*hung)});
+        }
+    }
+    if (now >= task.health_due) check(task, now);
+    if (task.status_changed && now >= task.status_due) {
+        const bool save = task.session && now - task.session->saved_at >= kSessionSaveInterval;
+        show(task, save);
+    }
+}
+
+void SupervisorLoop::check(TaskRuntime& task, MonoTime now) {
+    const auto facts = facts_of(task, now, clock_.utc_now());
+    task.health_due = now + settings_.health.interval;
+    task.health = check_health(facts, task.thresholds, clock_.utc_now());
+    const auto score = health_score(task.health);
+    task.status_changed = task.status_changed || score != task.health_score;
+    task.health_score = score;
+    for (const auto& result : task.health) {
+        bus_.publish("health_checks." + task.code, "health_check_result", proto::to_json(result), true,
+                     to_name(result.check_type));
+    }
+    if (task.machine.state == ProcessState::kRunning) recover(task, facts, now);
+}
+
+namespace {
+
+std::optional<proto::ErrorCategory> trouble_of(const TaskFacts& facts, const HealthThresholds& thresholds,
+                                               const std::vector<proto::HealthCheckResult>& results) {
+    if (facts.memory_mb > thresholds.memory_mb) return proto::ErrorCategory::kResourceExhaustion;
+    const auto is_critical = [&](proto::CheckType check) {
+        return std::ranges::any_of(results, [&](const auto& result) {
+            return result.check_type == check && result.status == proto::HealthStatus::kCritical;
+        });
+    };
+    if (is_critical(proto::CheckType::kConnection)) return proto::ErrorCategory::kConnectionError;
+    if (is_critical(proto::CheckType::kDataFlow)) {
+        return facts.devices_connected < facts.devices_total ? proto::ErrorCategory::kConnectionError
+                                                             : proto::ErrorCategory::kDataCollectionError;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+void SupervisorLoop::recover(TaskRuntime& task, const TaskFacts& facts, MonoTime now) {
+    const auto trouble = trouble_of(facts, task.thresholds, task.health);
+    if (!trouble) {
+        // A restart alone is no proof: only good data ends the trouble.
+        if (facts.good_data_age && *facts.good_data_age < task.thresholds.data_timeout) task.recovery = {};
+        return;
+    }
+    if (now < task.recovery_due) return;
+    task.recovery.devices_connected = facts.devices_connected == facts.devices_total;
+    const auto choice = choose_recovery(*trouble, task.recovery);
+    if (choice.action == proto::RecoveryAction::kNoAction) return;
+    task.recovery_due = now + std::max(task.thresholds.data_timeout, task.thresholds.connection_timeout);
+
+    proto::RetryContext context;
+    context.strategy_name = to_name(choice.action);
+    context.attempt_number = task.recovery.resets + task.recovery.restarts + 1;
+    context.error_category = *trouble;
+    const auto why = fmt::format("{}: {}", to_name(*trouble), choice.why);
+    recorder_.note(task, {proto::LogType::kStrategyChange, proto::ExecutionPhase::kRetry, LogLevel::kWarning,
+                          fmt::format("{} because of {}", to_name(choice.action), why), {}, context});
+    switch (choice.action) {
+        case proto::RecoveryAction::kResetConnection:
+            ++task.recovery.resets;
+            link_->send(task.worker->id, proto::ResetConnection{facts.away_device});
+            break;
+        case proto::RecoveryAction::kRestartProcess:
+            ++task.recovery.restarts;
+            feed(task, {.kind = TaskEventKind::kUnhealthy, .cause = why});
+            break;
+        case proto::RecoveryAction::kAlertOperator:
+            task.recovery.alerted = true;
+            last_error_ = task.code + ": " + why;
+            break;
+        case proto::RecoveryAction::kClearCache:
+        case proto::RecoveryAction::kReduceFrequency:
+        case proto::RecoveryAction::kNoAction:
+            break;
+    }
+}
+
+// --- task machine → actions --------------------------------------------------------------------------------
+
+std::optional<std::string> SupervisorLoop::feed(TaskRuntime& task, TaskEvent event) {
+    const auto before = task.machine.state;
+    auto out = step(task.machine, event, clock_.mono_now(), machine_settings(task));
+    if (out.refused) return std::move(out.refused);
+    task.machine = std::move(out.next);
+    for (const auto& effect : out.effects) {
+        if (effect.decision) recorder_.note(task, *effect.decision);
+        if (effect.action) perform(task, *effect.action);
+    }
+    launch_waiting();
+    if (task.machine.state != before) {
+        task.health_due = clock_.mono_now();  // the checks say something else now
+        show(task, true);
+    }
+    return std::nullopt;
+}
+
+void SupervisorLoop::perform(TaskRuntime& task, const MachineAction& action) {
+    switch (action.kind) {
+        case MachineAction::Kind::kOpenSession:
+            recorder_.open(task);
+            break;
+        case MachineAction::Kind::kCloseSession:
+            recorder_.close(task, action.end, action.text);
+            break;
+        case MachineAction::Kind::kLaunch:
+            launch_queue_.push_back(task.code);
+            break;
+        case MachineAction::Kind::kCancelLaunch:
+            std::erase(launch_queue_, task.code);
+            break;
+        case MachineAction::Kind::kSendStop:
+            if (!link_->send(task.worker->id, proto::Stop{machine_settings(task).stop_grace})) {
+                task.worker->process->send_signal(SIGTERM);
+            }
+            break;
+        case MachineAction::Kind::kTerminate:
+            task.worker->process->send_signal(SIGTERM);
+            break;
+        case MachineAction::Kind::kKill:
+            task.worker->process->kill_group();
+            break;
+        case MachineAction::Kind::kSendPause:
+            send_pause(task, true);
+            break;
+        case MachineAction::Kind::kSendResume:
+            send_pause(task, false);
+            break;
+        case MachineAction::Kind::kSaveDesired:
+            store_queue_.submit("desired state of " + task.code, "desired." + task.code,
+                                [code = task.code, desired = task.machine.desired](Store& store) {
+                                    return store.set_desired(code, desired);
+                                });
+            break;
+        case MachineAction::Kind::kEndStray:
+            end_stray(task);
+            break;
+    }
+}
+
+void SupervisorLoop::launch_waiting() {
+    while (!launch_queue_.empty() && launch_gate_.admit(clock_.mono_now())) {
+        const auto code = std::move(launch_queue_.front());
+        launch_queue_.pop_front();
+        if (auto* task = find(code)) launch(*task);
+    }
+}
+
+void SupervisorLoop::launch(TaskRuntime& task) {
+    probes_->yield_to_task(task.code);
+    WorkerTrack track;
+    track.id = ++last_worker_;
+    track.launch_key = make_launch_key();
+    const auto spec = worker_launch_->spec(track.launch_key, task.code,
+                                           task.session ? task.session->row.session_id : 0);
+    track.crash_offset = file_size_of(spec.crash_file);
+    link_->expect(track.launch_key, track.id);
+    auto process = launcher_->launch(
+        spec, [this, id = track.id](const ExitStatus& status, MonoTime at) { on_exit(id, status, at); });
+    ++launches_;
+    if (!process) {
+        link_->forget(track.id);
+        task.last_error = process.error().message;
+        feed(task, {.kind = TaskEventKind::kSpawnFailed,
+                    .death = {.kind = Death::Kind::kStartup, .text = process.error().message},
+                    .random = std::uniform_real_distribution<double>{0, 1}(random_)});
+        return;
+    }
+    track.process = std::move(*process);
+    track.started_at = clock_.utc_now();
+    task_of_worker_[track.id] = task.code;
+    task.worker = std::move(track);
+    if (task.session) task.restart_count = task.session->launches++;
+    save_process(task);
+    feed(task, {.kind = TaskEventKind::kSpawned});
+    show(task, false);
+}
+
+void SupervisorLoop::send_pause(TaskRuntime& task, bool paused) {
+    task.worker->told_paused = paused;
+    link_->send(task.worker->id, paused ? proto::Message{proto::Pause{}} : proto::Message{proto::Resume{}});
+}
+
+// Another worker of this task holds its spool, and no process table names it.
+void SupervisorLoop::end_stray(const TaskRuntime& task) {
+    for (const auto pid : processes_with_environment(proto::kEnvTask, task.code)) {
+        if (task.worker && task.worker->process->pid() == pid) continue;
+        const int pidfd = pidfd_open(pid, 0);
+        if (pidfd < 0) continue;
+        // Asked again now that the pid can no longer change its meaning.
+        if (environment_of(pid, proto::kEnvTask) == task.code &&
+            environment_of(pid, proto::kEnvDataDir) == settings_.server.data_dir) {
+            log(LogLevel::kWarning, fmt::format("ending process {}: a worker of task {} that nobody knows holds "
+                                                "its spool",
+                                                pid, task.code));
+            pidfd_send_signal(pidfd, SIGKILL, nullptr, 0);
+        }
+        close(pidfd);
+    }
+}
+
+// --- what is shown -----------------------------------------------------------------------------------------
+
+void SupervisorLoop::show(TaskRuntime& task, bool save_session) {
+    const auto now = clock_.mono_now();
+    const auto status = process_status_of(task, now, clock_.utc_now(), worker_launch_->program());
+    bus_.publish("process_status." + task.code, "process_status_update", proto::to_json(status));
+    recorder_.show(task, save_session, status);
+    task.status_changed = false;
+    task.status_due = now + kStatusInterval;
+}
+
+// A worker is gone: nothing it said before is current any more.
+void SupervisorLoop::show_stale(TaskRuntime& task) {
+    for (auto& [code, device] : task.worker->devices) {
+        device.status.is_connected = false;
+        device.status.last_error = "the task's worker is not running";
+        bus_.publish(fmt::format("connection_status.{}.{}", task.code, code), "connection_status",
+                     proto::to_json(device.status));
+    }
+    if (!task.config || !task.worker->ready_at) return;
+    const auto points = point_ids(*task.config);
+    live_.mark_stale(points, clock_.utc_now());
+    const auto topic = "data." + task.code;
+    if (!bus_.wanted(topic)) return;
+    SampleBatch stale;
+    for (auto& sample : live_.get(points)) {
+        if (sample) stale.push_back(std::move(*sample));
+    }
+    bus_.publish(topic, "data_point_update", data_json(task, stale));
+}
+
+void SupervisorLoop::show_fleet(MonoTime now) {
+    proto::FleetSummary fleet;
+    fleet.running = !stopping_;
+    std::vector<TaskHealth> health;
+    for (const auto& [code, task] : tasks_) {
+        if (task.machine.state != ProcessState::kStopped) health.push_back({code, task.health});
+        if (!task.worker) continue;
+        ++fleet.workers;
+        if (!task.worker->beat) continue;
+        const auto& beat = *task.worker->beat;
+        fleet.queue_pending += beat.spool_pending;
+        fleet.queue_retry += beat.retrying;
+        fleet.queue_dead += beat.dead_letters;
+        fleet.speed += task.worker->points_per_second;
+    }
+    const auto day = std::chrono::floor<std::chrono::days>(clock_.utc_now()).time_since_epoch().count();
+    if (day != today_) {
+        today_ = day;
+        processed_today_ = 0;
+    }
+    fleet.processed_total = processed_total_;
+    fleet.processed_today = processed_today_;
+    fleet.last_error = last_error_;
+    bus_.publish("fleet", "processor_status", proto::to_json(fleet));
+    auto summary = summarize(health, clock_.utc_now());
+    {
+        const std::lock_guard lock{shared_mutex_};
+        summary_ = std::move(summary);
+    }
+    measure(fleet.workers, now);
+}
+
+}  // namespace fieldwarden::supervisor

@@ -1,0 +1,104 @@
+// Supervisor: keeps every task's worker process as it should be, and shows what it does.
+//
+//   worker beat → fleet link → health → task machine → actions
+//                                     └→ status bus → ZeroMQ PUB · WebSocket · SSE · REST · /metrics
+//
+// supervisor.cpp is that line from top to bottom; supervisor_boot.cpp is how it begins (adoption) and ends;
+// supervisor_control.cpp is what others may ask of it.
+//
+// Threads. open(), then run() on one thread, which owns all task state. The Control methods, request_stop(),
+// request_leave(), vitals() and health_summary() may be called from any other thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "supervisor/control.h"
+#include "supervisor/fleet/process.h"
+#include "supervisor/settings.h"
+#include "supervisor/status/live_values.h"
+#include "supervisor/status/status_bus.h"
+
+namespace fieldwarden::supervisor {
+
+// The supervisor about itself: for /health and /metrics. Measured once a second (memory and descriptors every
+// ten).
+struct SupervisorVitals {
+    UtcTime started_at{};
+    double loop_lag_ms = 0;        // how late the last tick was
+    double worst_loop_lag_ms = 0;  // in the last minute
+    double cpu_percent = 0;
+    double memory_mb = 0;  // private
+    std::uint32_t open_descriptors = 0;
+    std::uint32_t descriptor_limit = 0;
+    std::uint32_t tasks = 0;
+    std::uint32_t workers = 0;
+    std::uint32_t waiting_to_launch = 0;
+    std::uint64_t launches = 0;
+    std::uint64_t worker_deaths = 0;
+    std::size_t store_queue_depth = 0;
+    double store_latency_ms = 0;
+    double worst_store_latency_ms = 0;
+    std::uint64_t store_failures = 0;
+    std::string store_last_error;
+    std::uint64_t link_received = 0;
+    std::uint64_t link_malformed = 0;
+    std::uint64_t link_refused = 0;
+    std::uint64_t status_events = 0;
+};
+
+class SupervisorLoop;
+
+class Supervisor final : public Control {
+  public:
+    // Where the supervisor's own lines go; called on the loop's and the store queue's thread.
+    using Log = std::function<void(proto::LogLevel level, const std::string& message)>;
+    using MakeLauncher = std::function<std::unique_ptr<ProcessLauncher>(boost::asio::io_context&)>;
+
+    // The references outlive the supervisor.
+    Supervisor(Settings settings, Store& store, StatusBus& bus, LiveValues& live, const Clock& clock, Log log,
+               MakeLauncher make_launcher = make_posix_launcher);
+    ~Supervisor() override;
+    Supervisor(const Supervisor&) = delete;
+    Supervisor& operator=(const Supervisor&) = delete;
+
+    // Takes the data directory's lock, loads the configuration, opens the sockets, adopts the workers that an
+    // earlier supervisor left and starts what should run. Fails with a message for the operator: another
+    // supervisor on the same data directory, a socket that cannot be bound, a store that does not answer.
+    Status open();
+    // Serves until stopped. Everything asked through Control is answered before it returns.
+    void run();
+    // Stops all workers within their deadlines, then run() returns. What is desired stays: the tasks come
+    // back with the next start. A second call does nothing.
+    void request_stop();
+    // run() returns at once and the workers go on acquiring: the next supervisor adopts them.
+    void request_leave();
+
+    [[nodiscard]] SupervisorVitals vitals() const;
+    [[nodiscard]] proto::SystemHealthSummary health_summary() const;
+    // Where the status channel listens by tcp; "" when it does not.
+    [[nodiscard]] std::string status_tcp_endpoint() const;
+
+    PlantPtr plant() const override;
+    Result<ApplyResult> apply(const ChangeSet& changes, std::uint64_t expected_revision,
+                              const AuditEntry& audit) override;
+    std::vector<ActionResult> act(TaskAction action, const std::vector<std::string>& task_codes,
+                                  const Actor& actor) override;
+    Result<ActionResult> act_on_session(TaskAction action, std::int64_t session_id,
+                                        const Actor& actor) override;
+    Result<AcquireResult> acquire_once(const std::string& task_code) override;
+    Result<TaskProgress> progress(const std::string& task_code) override;
+    Result<proto::ProbeResult> test_connection(const DeviceConfig& device) override;
+    Result<proto::ProbeResult> test_storage(const SinkConfig& sink) override;
+    std::vector<proto::LogEntry> recent_logs(const std::string& task_code) const override;
+
+  private:
+    template <class T>
+    Result<T> ask(std::function<void(std::function<void(Result<T>)>)> question);
+    Result<proto::Reply> probe(proto::Message question, std::string subject);
+
+    std::unique_ptr<SupervisorLoop> loop_;
+};
+
+}  // namespace fieldwarden::supervisor

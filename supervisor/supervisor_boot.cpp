@@ -1,0 +1,383 @@
+// How the supervisor begins (what an earlier one left is taken over), turns and ends.
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <filesystem>
+
+#include "supervisor/fleet/proc_info.h"
+#include "supervisor/plant/task_options.h"
+#include "supervisor/supervisor_loop.h"
+#include "supervisor/systemd.h"
+
+namespace fieldwarden::supervisor {
+
+namespace asio = boost::asio;
+using proto::LogLevel;
+using proto::ProcessState;
+
+namespace {
+
+constexpr milliseconds kTick{100};
+constexpr std::chrono::seconds kOwnMemoryInterval{10};
+constexpr std::chrono::minutes kLagMemory{1};
+// Beyond the longest stop_grace and term_grace of a task: a process that even SIGKILL does not end (stuck in
+// the kernel) does not keep the supervisor.
+constexpr std::chrono::seconds kStopMargin{10};
+
+}  // namespace
+
+SupervisorLoop::SupervisorLoop(Settings settings, Store& store, StatusBus& bus, LiveValues& live,
+                               const Clock& clock, Supervisor::Log log,
+                               const Supervisor::MakeLauncher& make_launcher)
+    : settings_(std::move(settings)),
+      store_(store),
+      bus_(bus),
+      live_(live),
+      clock_(clock),
+      log_(std::move(log)),
+      launcher_(make_launcher(io_)),
+      logs_(settings_.log.lines_in_memory),
+      store_queue_(store,
+                   [this](const std::string& what, const Error& error) {
+                       this->log(LogLevel::kError,
+                                 fmt::format("store: {} was not written: {}", what, error.message));
+                   }),
+      recorder_(store_queue_, bus_, logs_, clock_),
+      launch_gate_(settings_.worker.spawn_rate),
+      plant_(std::make_shared<const Plant>()) {}
+
+// --- begin -------------------------------------------------------------------------------------------------
+
+Status SupervisorLoop::open() {
+    const auto& data_dir = settings_.server.data_dir;
+    std::error_code error;
+    std::filesystem::create_directories(data_dir + "/log", error);
+    if (error) {
+        return make_error(ErrorKind::kIo,
+                          fmt::format("cannot create {}/log: {}", data_dir, error.message()));
+    }
+    auto lock = InstanceLock::take(data_dir + "/run/supervisor.lock");
+    if (!lock) return lock.error();
+    lock_ = std::move(*lock);
+
+    auto link = FleetLink::open(
+        io_, zmq_, data_dir + "/run/control.sock",
+        {[this](WorkerId worker, const proto::Hello& hello) { return on_hello(worker, hello); },
+         [this](WorkerId worker, proto::Message&& message) { on_message(worker, std::move(message)); }});
+    if (!link) return link.error();
+    link_ = std::move(*link);
+    auto status = StatusPub::open(io_, zmq_, bus_,
+                                  {data_dir + "/run/status.sock", settings_.server.status_tcp,
+                                   settings_.server.status_curve_secret_key});
+    if (!status) return status.error();
+    status_pub_ = std::move(*status);
+    worker_launch_ = std::make_unique<WorkerLaunch>(settings_, link_->endpoint());
+    probes_ = std::make_unique<Probes>(*launcher_, *link_, *worker_launch_, settings_.worker, clock_,
+                                       [this] { return ++last_worker_; });
+    {
+        const std::lock_guard shared{shared_mutex_};
+        vitals_.started_at = clock_.utc_now();
+        rlimit limit{};
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+            vitals_.descriptor_limit =
+                static_cast<std::uint32_t>(std::min<rlim_t>(limit.rlim_cur, UINT32_MAX));
+        }
+        open_for_questions_ = true;
+    }
+    if (const auto limit = systemd::watchdog_limit()) {
+        watchdog_ = true;
+        log(LogLevel::kInfo, fmt::format("systemd expects a sign of life every {} ms",
+                                         std::chrono::duration_cast<milliseconds>(*limit).count()));
+    }
+    return load();
+}
+
+Status SupervisorLoop::load() {
+    const auto plant = store_.load_plant();
+    if (!plant) return plant.error();
+    set_plant(*plant);
+    const auto ids = store_.last_ids();
+    if (!ids) return ids.error();
+    recorder_.continue_after(ids->first, ids->second);
+    const auto desired_rows = store_.desired();
+    if (!desired_rows) return desired_rows.error();
+    const std::map<std::string, DesiredState> desired{desired_rows->begin(), desired_rows->end()};
+
+    for (const auto& record : (*plant)->of(Kind::kTask).all()) add_task(record);
+    take_up_processes(desired);
+    close_lost_sessions();
+    start_desired(desired);
+    for (auto& [code, task] : tasks_) show(task, false);
+    return {};
+}
+
+TaskRuntime& SupervisorLoop::add_task(const Record& record) {
+    auto& task = tasks_[record.code()];
+    task.code = record.code();
+    task.id = record.id;
+    task.removed = false;
+    task.thresholds = thresholds_for(settings_, {});
+    return task;
+}
+
+// Every row of the process table is a worker that the supervisor before this one had running.
+void SupervisorLoop::take_up_processes(const std::map<std::string, DesiredState>& desired) {
+    const auto rows = store_.processes();
+    if (!rows) {
+        log(LogLevel::kError, "the process table cannot be read, no worker is adopted: " +
+                                  rows.error().message);
+        return;
+    }
+    const TaskCompiler compiler{*plant(), defaults()};
+    for (const auto& row : *rows) {
+        auto* known = find(row.task_code);
+        if (known == nullptr) {
+            // Its task was deleted meanwhile: taken over only to be stopped properly.
+            known = &tasks_[row.task_code];
+            known->code = row.task_code;
+            known->removed = true;
+        }
+        auto& task = *known;
+        if (!task.removed) {
+            auto config = compiler.compile(row.task_code);
+            if (config) task.set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
+        }
+        const auto wanted = desired.find(row.task_code);
+        const auto state = wanted == desired.end() ? DesiredState::kRunning : wanted->second;
+        const bool alive = adopt(task, row, task.removed ? DesiredState::kStopped : state);
+        if (!alive && task.removed) forget_task(row.task_code);
+    }
+}
+
+bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredState desired) {
+    if (auto session = store_.session(row.session_id); session && !session->stopped_at) {
+        std::int64_t start_entry = 0;
+        if (const auto timeline = store_.timeline(row.session_id)) {
+            for (const auto& entry : *timeline) {
+                if (entry.log_type == proto::LogType::kExecutionStart) start_entry = entry.id;
+            }
+        }
+        recorder_.take_up(task, std::move(*session), start_entry, row.restart_count + 1);
+        task.restart_count = row.restart_count;
+    }
+    task.machine.desired = desired;
+
+    const auto worker = ++last_worker_;
+    auto process = launcher_->adopt(
+        row.pid, row.start_ticks,
+        [this, worker](const ExitStatus& status, MonoTime at) { on_exit(worker, status, at); });
+    if (!process) {
+        // It died while nobody watched. That is a death like any other.
+        store_queue_.submit("process of " + task.code, "process." + task.code,
+                            [code = task.code](Store& store) { return store.remove_process(code); });
+        if (!task.session) return false;
+        task.machine.state = ProcessState::kRunning;
+        task.machine.has_process = true;
+        if (desired == DesiredState::kStopped) task.machine.state = ProcessState::kStopping;
+        feed(task, {.kind = TaskEventKind::kExited,
+                    .death = {.kind = Death::Kind::kUnexpected,
+                              .text = fmt::format("process {} was gone when the supervisor started", row.pid)}});
+        return false;
+    }
+    WorkerTrack track;
+    track.id = worker;
+    track.process = std::move(*process);
+    track.launch_key = row.launch_key;
+    track.adopted = true;
+    track.config_revision = row.config_revision;
+    track.started_at = clock_.utc_now() - std::chrono::duration_cast<std::chrono::microseconds>(
+                                              clock_.mono_now() - track.process->started_at());
+    link_->expect(track.launch_key, track.id);
+    task_of_worker_[track.id] = task.code;
+    task.worker = std::move(track);
+    feed(task, {.kind = TaskEventKind::kAdopted,
+                .cause = fmt::format("process {}, started by an earlier supervisor", row.pid)});
+    if (desired == DesiredState::kStopped) {
+        feed(task, {.kind = TaskEventKind::kStop,
+                    .cause = task.removed ? "the supervisor: its task was deleted"
+                                          : "the supervisor: it was to be stopped"});
+    }
+    return true;
+}
+
+// Sessions that say they run, without a process: their supervisor ended between two writes.
+void SupervisorLoop::close_lost_sessions() {
+    const SessionFilter active{.task_id = {}, .task_code = {}, .active_only = true};
+    const auto page = store_.sessions(active, {1, 1000});
+    if (!page) return;
+    for (auto row : page->items) {
+        const auto* task = find(row.task_code);
+        if (task != nullptr && task->session && task->session->row.session_id == row.session_id) continue;
+        row.status = proto::SessionState::kError;
+        row.stopped_at = clock_.utc_now();
+        row.error_message = "the supervisor ended before it could record how this session ended";
+        store_queue_.submit(fmt::format("session {}", row.session_id), {},
+                            [row](Store& store) { return store.update_session(row); });
+    }
+}
+
+// What ran when the last supervisor ended, and what is to start by itself unless a person stopped it.
+void SupervisorLoop::start_desired(const std::map<std::string, DesiredState>& desired) {
+    const auto now_plant = plant();
+    const TaskCompiler compiler{*now_plant, defaults()};
+    for (const auto& record : now_plant->of(Kind::kTask).all()) {
+        auto& task = *find(record.code());
+        if (task.machine.state != ProcessState::kStopped) continue;
+        const auto wanted = desired.find(task.code);
+        const bool autostart = cell_of(Kind::kTask, record, "autostart") == "true";
+        auto state = autostart ? DesiredState::kRunning : DesiredState::kStopped;
+        if (wanted != desired.end()) state = wanted->second;
+        if (state == DesiredState::kStopped) continue;
+
+        auto config = compiler.compile(task.code);
+        if (!config) {
+            task.last_error = config.error().message;
+            log(LogLevel::kError, fmt::format("task {} is not started: {}", task.code, task.last_error));
+            continue;
+        }
+        task.set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
+        feed(task, {.kind = TaskEventKind::kStart,
+                    .cause = wanted == desired.end() ? "the supervisor (autostart)"
+                                                     : "the supervisor (it ran before)",
+                    .paused = state == DesiredState::kPaused});
+    }
+}
+
+void SupervisorLoop::forget_task(const std::string& code) {
+    const auto found = tasks_.find(code);
+    if (found == tasks_.end()) return;
+    const auto& task = found->second;
+    for (const auto* topic : {"process_status.", "health_checks.", "performance.", "data."}) {
+        bus_.forget(topic + code);
+    }
+    for (const auto& event : bus_.last_values("connection_status." + code + ".")) bus_.forget(event->topic);
+    if (task.config) live_.forget(point_ids(*task.config));
+    logs_.forget(code);
+    std::erase(launch_queue_, code);
+    store_queue_.submit("desired state of " + code, "desired." + code, [code](Store& store) {
+        return store.set_desired(code, DesiredState::kStopped);
+    });
+    tasks_.erase(found);
+}
+
+// --- turn --------------------------------------------------------------------------------------------------
+
+void SupervisorLoop::run() {
+    tick_due_ = clock_.mono_now();
+    schedule_tick();
+    auto work = asio::make_work_guard(io_);
+    io_.run();
+    {
+        const std::lock_guard shared{shared_mutex_};
+        open_for_questions_ = false;
+    }
+    // What was asked before the door closed is still answered.
+    io_.restart();
+    fail_pending([](const PendingReply&) { return true; },
+                 make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
+    probes_->stop_all();
+    io_.poll();
+    store_queue_.flush();
+}
+
+void SupervisorLoop::schedule_tick() {
+    tick_due_ += kTick;
+    const auto now = clock_.mono_now();
+    if (tick_due_ < now) tick_due_ = now;  // after a long stall: no burst of missed ticks
+    timer_.expires_after(tick_due_ - now);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        tick();
+        schedule_tick();
+    });
+}
+
+void SupervisorLoop::tick() {
+    const auto now = clock_.mono_now();
+    const auto lag = std::chrono::duration<double, std::milli>(now - tick_due_).count();
+    {
+        const std::lock_guard shared{shared_mutex_};
+        vitals_.loop_lag_ms = std::max(0.0, lag);
+        if (now >= lag_forgotten_at_) {
+            lag_forgotten_at_ = now + kLagMemory;
+            vitals_.worst_loop_lag_ms = 0;
+        }
+        vitals_.worst_loop_lag_ms = std::max(vitals_.worst_loop_lag_ms, vitals_.loop_lag_ms);
+    }
+    launch_waiting();
+    for (auto& [code, task] : tasks_) watch(task, now);
+    probes_->tick(now);
+    fail_pending([&](const PendingReply& pending) { return now >= pending.deadline; },
+                 make_error(ErrorKind::kTimeout, "the worker did not answer in time"));
+    if (now >= second_due_) {
+        second_due_ = now + std::chrono::seconds{1};
+        show_fleet(now);
+        if (watchdog_) systemd::notify_watchdog();
+    }
+    if (stopping_) end_if_stopped();
+}
+
+void SupervisorLoop::measure(std::uint32_t workers, MonoTime now) {
+    const auto store = store_queue_.vitals();
+    std::optional<ResourceUsage> usage;
+    std::uint32_t descriptors = 0;
+    if (now >= memory_due_) {
+        memory_due_ = now + kOwnMemoryInterval;
+        usage = own_sampler_.sample(getpid(), now);
+        descriptors = open_descriptors();
+    }
+    const std::lock_guard shared{shared_mutex_};
+    if (usage) {
+        vitals_.cpu_percent = usage->cpu_percent;
+        vitals_.memory_mb = usage->memory_mb;
+        vitals_.open_descriptors = descriptors;
+    }
+    vitals_.tasks = static_cast<std::uint32_t>(tasks_.size());
+    vitals_.workers = workers;
+    vitals_.waiting_to_launch = static_cast<std::uint32_t>(launch_queue_.size());
+    vitals_.launches = launches_;
+    vitals_.worker_deaths = worker_deaths_;
+    vitals_.store_queue_depth = store.depth;
+    vitals_.store_latency_ms = store.last_latency_ms;
+    vitals_.worst_store_latency_ms = store.worst_latency_ms;
+    vitals_.store_failures = store.failed;
+    vitals_.store_last_error = store.last_error;
+    const auto& link = link_->counters();
+    vitals_.link_received = link.received;
+    vitals_.link_malformed = link.malformed + link.stranger;
+    vitals_.link_refused = link.refused;
+    vitals_.status_events = bus_.last_seq();
+}
+
+// --- end ---------------------------------------------------------------------------------------------------
+
+void SupervisorLoop::begin_stop() {
+    if (stopping_) return;
+    stopping_ = true;
+    systemd::notify_stopping();
+    milliseconds longest = settings_.worker.stop_grace;
+    probes_->stop_all();
+    for (auto& [code, task] : tasks_) {
+        if (task.config) longest = std::max(longest, task.config->stop_grace);
+        feed(task, {.kind = TaskEventKind::kShutdown, .cause = "the supervisor is stopping"});
+    }
+    stop_due_ = clock_.mono_now() + longest + settings_.worker.term_grace + kStopMargin;
+    end_if_stopped();
+}
+
+void SupervisorLoop::end_if_stopped() {
+    std::string left;
+    for (const auto& [code, task] : tasks_) {
+        if (task.machine.has_process) left += (left.empty() ? "" : ", ") + code;
+    }
+    if (!left.empty() || !probes_->empty()) {
+        if (clock_.mono_now() < stop_due_) return;
+        log(LogLevel::kError, fmt::format("leaving although workers have not ended: {}", left));
+    }
+    io_.stop();
+}
+
+}  // namespace fieldwarden::supervisor

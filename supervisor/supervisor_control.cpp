@@ -1,0 +1,426 @@
+// What others may ask of the supervisor, and how a question crosses to the loop and its answer back.
+#include <fmt/format.h>
+
+#include <boost/asio/post.hpp>
+#include <future>
+#include <unordered_set>
+
+#include "supervisor/plant/task_options.h"
+#include "supervisor/supervisor_loop.h"
+
+namespace fieldwarden::supervisor {
+
+namespace asio = boost::asio;
+using proto::LogLevel;
+using proto::ProcessState;
+
+namespace {
+
+constexpr std::chrono::seconds kAcquireDeadline{30};
+
+Error unknown_task(std::string_view code) {
+    return make_error(ErrorKind::kNotFound, fmt::format("there is no task '{}'", code.substr(0, kLongestCode)));
+}
+
+Result<TaskConfigPtr> shared_config(Result<TaskConfig> config) {
+    if (!config) return config.error();
+    return std::make_shared<const TaskConfig>(std::move(*config));
+}
+
+TaskEventKind event_of(TaskAction action) {
+    switch (action) {
+        case TaskAction::kStart:
+            return TaskEventKind::kStart;
+        case TaskAction::kStop:
+            return TaskEventKind::kStop;
+        case TaskAction::kPause:
+            return TaskEventKind::kPause;
+        case TaskAction::kResume:
+            return TaskEventKind::kResume;
+        case TaskAction::kRestart:
+            return TaskEventKind::kRestart;
+    }
+    return TaskEventKind::kStop;
+}
+
+bool needs_config(TaskAction action) {
+    return action == TaskAction::kStart || action == TaskAction::kRestart;
+}
+
+// Whether the two differ in nothing but the period (and the revision, which every change raises).
+bool only_period_differs(const TaskConfig& before, TaskConfig after) {
+    after.revision = before.revision;
+    after.period = before.period;
+    return after == before;
+}
+
+}  // namespace
+
+// --- on the loop -------------------------------------------------------------------------------------------
+
+TaskRuntime* SupervisorLoop::find(const std::string& code) {
+    const auto found = tasks_.find(code);
+    return found == tasks_.end() ? nullptr : &found->second;
+}
+
+TaskDefaults SupervisorLoop::defaults() const {
+    return {settings_.spool, settings_.history, settings_.worker.stop_grace, settings_.log.level};
+}
+
+MachineSettings SupervisorLoop::machine_settings(const TaskRuntime& task) const {
+    static const Options kNone;
+    const auto& options = task.config ? task.config->options : kNone;
+    MachineSettings settings;
+    settings.start_timeout = task_duration(options, "start_timeout", settings_.worker.start_timeout);
+    settings.stop_grace = task.config ? task.config->stop_grace : settings_.worker.stop_grace;
+    settings.term_grace = settings_.worker.term_grace;
+    settings.restart = settings_.restart;
+    settings.restart.max_attempts = static_cast<std::uint32_t>(
+        task_number(options, "max_restart_attempts", settings_.restart.max_attempts));
+    return settings;
+}
+
+PlantPtr SupervisorLoop::plant() const {
+    const std::lock_guard lock{shared_mutex_};
+    return plant_;
+}
+
+void SupervisorLoop::set_plant(PlantPtr plant) {
+    const std::lock_guard lock{shared_mutex_};
+    plant_ = std::move(plant);
+}
+
+void SupervisorLoop::save_process(const TaskRuntime& task) {
+    const auto& worker = *task.worker;
+    ProcessRow row{.task_code = task.code,
+                   .pid = worker.process->pid(),
+                   .start_ticks = worker.process->start_ticks(),
+                   .session_id = task.session ? task.session->row.session_id : 0,
+                   .launch_key = worker.launch_key,
+                   .restart_count = task.restart_count,
+                   .config_revision = task.config ? task.config->revision : 0};
+    store_queue_.submit("process of " + task.code, "process." + task.code,
+                        [row = std::move(row)](Store& store) { return store.put_process(row); });
+}
+
+void SupervisorLoop::fail_pending(const std::function<bool(const PendingReply&)>& which, const Error& error) {
+    for (auto at = pending_.begin(); at != pending_.end();) {
+        if (!which(at->second)) {
+            ++at;
+            continue;
+        }
+        auto done = std::move(at->second.done);
+        at = pending_.erase(at);
+        done(error);
+    }
+}
+
+ActionResult SupervisorLoop::act(TaskAction action, const std::string& code,
+                                 const Result<TaskConfigPtr>* config, const Actor& actor) {
+    ActionResult result;
+    result.task_code = code;
+    const auto refused = [&](Error error) {
+        result.error = std::move(error);
+        return result;
+    };
+    auto* task = find(code);
+    if (task == nullptr || task->removed) return refused(unknown_task(code));
+    result.task_id = task->id;
+    if (stopping_) return refused(make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
+    // A running worker keeps its configuration; only one that is to start takes the new one.
+    if (config != nullptr && !task->worker) {
+        if (!*config) return refused(config->error());
+        task->set_config(**config, settings_);
+    }
+    const auto why = feed(*task, {.kind = event_of(action), .cause = actor.name});
+    if (task->session) {
+        result.session_id = task->session->row.session_id;
+        result.started_at = task->session->row.started_at;
+    }
+    result.status = session_state(task->machine);
+    if (why) {
+        const auto session = result.session_id ? fmt::format(" (session {})", *result.session_id) : "";
+        return refused(
+            make_error(ErrorKind::kConflict, fmt::format("task {}: {}{}", code, *why, session)));
+    }
+    AuditEntry entry;
+    entry.at = clock_.utc_now();
+    entry.actor = actor;
+    entry.action = fmt::format("task.{}", to_name(action));
+    entry.subject = code;
+    store_queue_.submit("audit of " + entry.action, {},
+                        [entry](Store& store) { return store.add_audit(entry); });
+    return result;
+}
+
+ApplyResult SupervisorLoop::take_plant(NewPlant changed) {
+    ApplyResult result;
+    set_plant(changed.plant);
+    result.plant = changed.plant;
+    for (const auto& code : changed.changes.added) {
+        auto& task = add_task(*changed.plant->of(Kind::kTask).find(code));
+        show(task, false);
+    }
+    for (const auto& code : changed.changes.changed) {
+        auto* task = find(code);
+        if (task != nullptr && reload(*task, changed.configs.at(code))) result.reloaded.push_back(code);
+    }
+    for (const auto& code : changed.changes.removed) {
+        auto* task = find(code);
+        if (task == nullptr) continue;
+        task->removed = true;
+        if (task->machine.state != ProcessState::kStopped) {
+            if (task->is_active()) result.stopped.push_back(code);
+            feed(*task, {.kind = TaskEventKind::kStop, .cause = "the supervisor: the task was deleted"});
+        }
+        if (task->machine.state == ProcessState::kStopped) forget_task(code);
+    }
+    return result;
+}
+
+// True when a running worker takes the new configuration.
+bool SupervisorLoop::reload(TaskRuntime& task, const Result<TaskConfigPtr>& config) {
+    if (!config) {
+        log(LogLevel::kError, fmt::format("task {} keeps its configuration, the new one does not compile: {}",
+                                          task.code, config.error().message));
+        return false;
+    }
+    const auto before = task.config;
+    if (before && task.worker) {
+        // Points that are gone are not shown any more.
+        auto gone = point_ids(*before);
+        const auto kept = point_ids(**config);
+        const std::unordered_set<PointId> stay{kept.begin(), kept.end()};
+        std::erase_if(gone, [&](PointId point) { return stay.contains(point); });
+        live_.forget(gone);
+    }
+    task.set_config(*config, settings_);
+    task.status_changed = true;
+    if (!task.worker) {
+        feed(task, {.kind = TaskEventKind::kConfigChanged});
+        return false;
+    }
+    if (task.machine.state == ProcessState::kStopping) return false;
+    // A worker that has not said Hello yet gets the new configuration with its Welcome.
+    if (!link_->is_connected(task.worker->id)) return true;
+    const auto& now = **config;
+    std::string what;
+    if (before && only_period_differs(*before, now)) {
+        link_->send(task.worker->id, proto::SetPeriod{now.period});
+        task.worker->config_revision = now.revision;
+        what = fmt::format("period changed from {} to {}", format_duration(before->period),
+                           format_duration(now.period));
+    } else {
+        link_->send(task.worker->id, proto::Configure{now});
+        what = fmt::format("configuration revision {} sent to the running worker", now.revision);
+    }
+    recorder_.note(task, {proto::LogType::kStrategyChange, proto::ExecutionPhase::kRetry, LogLevel::kInfo,
+                          std::move(what)});
+    save_process(task);
+    return true;
+}
+
+void SupervisorLoop::acquire_once(const std::string& code, const Result<TaskConfigPtr>* config,
+                                  std::function<void(Result<proto::Reply>)> done) {
+    auto* task = find(code);
+    if (task == nullptr || task->removed) return done(unknown_task(code));
+    if (stopping_) return done(make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
+    switch (task->machine.state) {
+        case ProcessState::kRunning:
+        case ProcessState::kPaused: {
+            const auto request = ++last_request_;
+            if (!link_->send(task->worker->id, proto::AcquireOnce{request})) {
+                return done(make_error(ErrorKind::kUnavailable, "the worker is not connected at the moment"));
+            }
+            pending_[request] = {code, clock_.mono_now() + kAcquireDeadline, std::move(done)};
+            return;
+        }
+        case ProcessState::kStarting:
+        case ProcessState::kStopping:
+            return done(make_error(ErrorKind::kConflict,
+                                   fmt::format("task {} is {}; try again when it runs or has stopped", code,
+                                               to_name(session_state(task->machine)))));
+        case ProcessState::kStopped:
+        case ProcessState::kBackoff:
+        case ProcessState::kCrashed:
+            break;
+    }
+    if (config == nullptr || !*config) {
+        return done(config == nullptr ? unknown_task(code) : config->error());
+    }
+    // Shared by the answer and by the refusal to ask at all.
+    const auto answer = std::make_shared<decltype(done)>(std::move(done));
+    const auto asked = probes_->ask({proto::AcquireOnce{}, **config, "task " + code},
+                                    [answer](Result<proto::Reply> reply) { (*answer)(std::move(reply)); });
+    if (!asked) (*answer)(asked.error());
+}
+
+// --- from other threads ------------------------------------------------------------------------------------
+
+Supervisor::Supervisor(Settings settings, Store& store, StatusBus& bus, LiveValues& live, const Clock& clock,
+                       Log log, MakeLauncher make_launcher)
+    : loop_(std::make_unique<SupervisorLoop>(std::move(settings), store, bus, live, clock, std::move(log),
+                                             make_launcher)) {}
+Supervisor::~Supervisor() = default;
+
+Status Supervisor::open() {
+    return loop_->open();
+}
+void Supervisor::run() {
+    loop_->run();
+}
+void Supervisor::request_stop() {
+    asio::post(loop_->io_, [loop = loop_.get()] { loop->begin_stop(); });
+}
+void Supervisor::request_leave() {
+    asio::post(loop_->io_, [loop = loop_.get()] { loop->io_.stop(); });
+}
+
+SupervisorVitals Supervisor::vitals() const {
+    const std::lock_guard lock{loop_->shared_mutex_};
+    return loop_->vitals_;
+}
+proto::SystemHealthSummary Supervisor::health_summary() const {
+    const std::lock_guard lock{loop_->shared_mutex_};
+    return loop_->summary_;
+}
+std::string Supervisor::status_tcp_endpoint() const {
+    return loop_->status_pub_ ? loop_->status_pub_->tcp_endpoint() : std::string{};
+}
+PlantPtr Supervisor::plant() const {
+    return loop_->plant();
+}
+std::vector<proto::LogEntry> Supervisor::recent_logs(const std::string& task_code) const {
+    return loop_->logs_.recent(task_code);
+}
+
+// Posts the question to the loop and waits for its answer. Every question that gets in is answered: the loop
+// closes the door before it leaves and then works off what is inside.
+template <class T>
+Result<T> Supervisor::ask(std::function<void(std::function<void(Result<T>)>)> question) {
+    auto promise = std::make_shared<std::promise<Result<T>>>();
+    auto answer = promise->get_future();
+    {
+        const std::lock_guard lock{loop_->shared_mutex_};
+        if (!loop_->open_for_questions_) {
+            return make_error(ErrorKind::kUnavailable, "the supervisor is not running");
+        }
+        asio::post(loop_->io_, [question = std::move(question), promise] {
+            question([promise](Result<T> result) { promise->set_value(std::move(result)); });
+        });
+    }
+    return answer.get();
+}
+
+Result<ApplyResult> Supervisor::apply(const ChangeSet& changes, std::uint64_t expected_revision,
+                                      const AuditEntry& audit) {
+    const std::lock_guard one_at_a_time{loop_->apply_mutex_};
+    const auto before = plant();
+    auto stored = loop_->store_.apply(changes, expected_revision, audit);
+    if (!stored) return stored.error();
+    // Compiled here, so that a plant of any size does not hold up the loop.
+    auto changed = std::make_shared<NewPlant>();
+    changed->plant = *stored;
+    changed->changes = task_changes(*before, **stored);
+    const TaskCompiler compiler{**stored, loop_->defaults()};
+    for (const auto& code : changed->changes.changed) {
+        changed->configs.emplace(code, shared_config(compiler.compile(code)));
+    }
+    return ask<ApplyResult>([loop = loop_.get(), changed](auto answer) {
+        answer(loop->take_plant(std::move(*changed)));
+    });
+}
+
+std::vector<ActionResult> Supervisor::act(TaskAction action, const std::vector<std::string>& task_codes,
+                                          const Actor& actor) {
+    auto configs = std::make_shared<std::map<std::string, Result<TaskConfigPtr>>>();
+    if (needs_config(action)) {
+        const auto now = plant();
+        const TaskCompiler compiler{*now, loop_->defaults()};
+        for (const auto& code : task_codes) configs->emplace(code, shared_config(compiler.compile(code)));
+    }
+    auto results = ask<std::vector<ActionResult>>(
+        [loop = loop_.get(), action, task_codes, actor, configs](auto answer) {
+            std::vector<ActionResult> all;
+            for (const auto& code : task_codes) {
+                const auto config = configs->find(code);
+                all.push_back(loop->act(action, code, config == configs->end() ? nullptr : &config->second,
+                                        actor));
+            }
+            answer(std::move(all));
+        });
+    if (results) return std::move(*results);
+    std::vector<ActionResult> failed;
+    for (const auto& code : task_codes) {
+        ActionResult result;
+        result.task_code = code;
+        result.error = results.error();
+        failed.push_back(std::move(result));
+    }
+    return failed;
+}
+
+Result<ActionResult> Supervisor::act_on_session(TaskAction action, std::int64_t session_id,
+                                                const Actor& actor) {
+    auto session = loop_->store_.session(session_id);
+    const auto code = ask<std::string>([loop = loop_.get(), session_id](auto answer) {
+        for (const auto& [task_code, task] : loop->tasks_) {
+            if (task.session && task.session->row.session_id == session_id) return answer(task_code);
+        }
+        answer(make_error(ErrorKind::kConflict, fmt::format("session {} has ended", session_id)));
+    });
+    if (!code) {
+        // Only the store knows whether there ever was such a session.
+        if (!session && code.error().kind == ErrorKind::kConflict) return session.error();
+        return code.error();
+    }
+    auto result = act(action, {*code}, actor).front();
+    if (result.error) return *result.error;
+    return result;
+}
+
+Result<AcquireResult> Supervisor::acquire_once(const std::string& task_code) {
+    const auto now = plant();
+    const auto config = std::make_shared<Result<TaskConfigPtr>>(
+        shared_config(compile_task(*now, task_code, loop_->defaults())));
+    auto reply = ask<proto::Reply>([loop = loop_.get(), task_code, config](auto answer) {
+        loop->acquire_once(task_code, config.get(), std::move(answer));
+    });
+    if (!reply) return reply.error();
+    if (!reply->ok) return make_error(ErrorKind::kUnavailable, std::move(reply->error));
+    return AcquireResult{std::move(reply->samples), reply->duration_ms};
+}
+
+Result<TaskProgress> Supervisor::progress(const std::string& task_code) {
+    return ask<TaskProgress>([loop = loop_.get(), task_code](auto answer) {
+        const auto* task = loop->find(task_code);
+        if (task == nullptr) return answer(unknown_task(task_code));
+        answer(progress_of(*task, loop->clock_.mono_now()));
+    });
+}
+
+Result<proto::Reply> Supervisor::probe(proto::Message question, std::string subject) {
+    return ask<proto::Reply>([loop = loop_.get(), question = std::move(question),
+                              subject = std::move(subject)](auto answer) {
+        if (loop->stopping_) return answer(make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
+        if (const auto asked = loop->probes_->ask({question, nullptr, subject}, answer); !asked) {
+            answer(asked.error());
+        }
+    });
+}
+
+Result<proto::ProbeResult> Supervisor::test_connection(const DeviceConfig& device) {
+    auto reply = probe(proto::TestConnection{0, device}, "device " + device.device_code);
+    if (!reply) return reply.error();
+    if (!reply->probe) return make_error(ErrorKind::kUnavailable, std::move(reply->error));
+    return std::move(*reply->probe);
+}
+
+Result<proto::ProbeResult> Supervisor::test_storage(const SinkConfig& sink) {
+    auto reply = probe(proto::TestStorage{0, sink}, "sink " + sink.sink_code);
+    if (!reply) return reply.error();
+    if (!reply->probe) return make_error(ErrorKind::kUnavailable, std::move(reply->error));
+    return std::move(*reply->probe);
+}
+
+}  // namespace fieldwarden::supervisor

@@ -1,0 +1,160 @@
+// The inside of Supervisor: the state that the loop thread owns and what is done with it. Private to
+// supervisor.cpp, supervisor_boot.cpp and supervisor_control.cpp.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <random>
+#include <zmq.hpp>
+
+#include "supervisor/fleet/fleet_link.h"
+#include "supervisor/fleet/instance_lock.h"
+#include "supervisor/fleet/probes.h"
+#include "supervisor/fleet/recorder.h"
+#include "supervisor/fleet/store_queue.h"
+#include "supervisor/fleet/task_runtime.h"
+#include "supervisor/fleet/worker_launch.h"
+#include "supervisor/status/log_hub.h"
+#include "supervisor/status/status_pub.h"
+#include "supervisor/supervisor.h"
+
+namespace fieldwarden::supervisor {
+
+// What a change of configuration compiled to, made before the loop hears of it.
+struct NewPlant {
+    PlantPtr plant;
+    TaskChanges changes;
+    std::map<std::string, Result<TaskConfigPtr>> configs;  // of added and changed tasks
+};
+
+class SupervisorLoop {
+  public:
+    SupervisorLoop(Settings settings, Store& store, StatusBus& bus, LiveValues& live, const Clock& clock,
+                   Supervisor::Log log, const Supervisor::MakeLauncher& make_launcher);
+
+    // --- supervisor.cpp: from the worker's word to the action, and to what is shown ---
+    std::optional<std::string> on_hello(WorkerId worker, const proto::Hello& hello);
+    void on_message(WorkerId worker, proto::Message&& message);
+    void on_beat(TaskRuntime& task, proto::Heartbeat&& beat);
+    void on_connection(TaskRuntime& task, proto::ConnectionStatus&& status);
+    void on_live(TaskRuntime& task, const SampleBatch& samples);
+    void on_log(TaskRuntime& task, proto::Log&& log);
+    void on_reply(proto::Reply&& reply);
+    void on_finished(TaskRuntime& task, proto::Finished&& finished);
+    void on_exit(WorkerId worker, const ExitStatus& status, MonoTime exited_at);
+
+    void watch(TaskRuntime& task, MonoTime now);
+    void check(TaskRuntime& task, MonoTime now);
+    void recover(TaskRuntime& task, const TaskFacts& facts, MonoTime now);
+
+    // Feeds the machine and performs what it says. The refusal of a request that does not fit the state.
+    std::optional<std::string> feed(TaskRuntime& task, TaskEvent event);
+    void perform(TaskRuntime& task, const MachineAction& action);
+    void launch_waiting();
+    void launch(TaskRuntime& task);
+    void send_pause(TaskRuntime& task, bool paused);
+    void end_stray(const TaskRuntime& task);
+
+    void show(TaskRuntime& task, bool save_session);
+    void show_fleet(MonoTime now);
+    void show_stale(TaskRuntime& task);
+
+    // --- supervisor_boot.cpp: begin, tick, end ---
+    Status open();
+    Status load();
+    void take_up_processes(const std::map<std::string, DesiredState>& desired);
+    bool adopt(TaskRuntime& task, const ProcessRow& row, DesiredState desired);
+    void start_desired(const std::map<std::string, DesiredState>& desired);
+    void close_lost_sessions();
+    TaskRuntime& add_task(const Record& record);
+    void forget_task(const std::string& code);
+    void run();
+    void schedule_tick();
+    void tick();
+    void measure(std::uint32_t workers, MonoTime now);
+    void begin_stop();
+    void end_if_stopped();
+
+    // --- supervisor_control.cpp ---
+    ActionResult act(TaskAction action, const std::string& code, const Result<TaskConfigPtr>* config,
+                     const Actor& actor);
+    ApplyResult take_plant(NewPlant changed);
+    bool reload(TaskRuntime& task, const Result<TaskConfigPtr>& config);
+    void acquire_once(const std::string& code, const Result<TaskConfigPtr>* config,
+                      std::function<void(Result<proto::Reply>)> done);
+
+    [[nodiscard]] TaskRuntime* find(const std::string& code);
+    [[nodiscard]] TaskDefaults defaults() const;
+    [[nodiscard]] MachineSettings machine_settings(const TaskRuntime& task) const;
+    [[nodiscard]] PlantPtr plant() const;
+    void set_plant(PlantPtr plant);
+    void save_process(const TaskRuntime& task);
+    void log(proto::LogLevel level, const std::string& message) const { log_(level, message); }
+
+    // An answer to AcquireOnce that a running worker still owes.
+    struct PendingReply {
+        std::string task_code;
+        MonoTime deadline{};
+        std::function<void(Result<proto::Reply>)> done;
+    };
+    void fail_pending(const std::function<bool(const PendingReply&)>& which, const Error& error);
+
+    const Settings settings_;
+    Store& store_;
+    StatusBus& bus_;
+    LiveValues& live_;
+    const Clock& clock_;
+    Supervisor::Log log_;
+
+    InstanceLock lock_;
+    zmq::context_t zmq_;
+    boost::asio::io_context io_;
+    boost::asio::steady_timer timer_{io_};
+    std::unique_ptr<ProcessLauncher> launcher_;
+    LogHub logs_;
+    StoreQueue store_queue_;
+    Recorder recorder_;
+    std::unique_ptr<FleetLink> link_;
+    std::unique_ptr<WorkerLaunch> worker_launch_;
+    std::unique_ptr<StatusPub> status_pub_;
+    std::unique_ptr<Probes> probes_;
+
+    std::map<std::string, TaskRuntime, std::less<>> tasks_;
+    std::map<WorkerId, std::string> task_of_worker_;
+    std::deque<std::string> launch_queue_;
+    LaunchGate launch_gate_;
+    std::map<std::uint64_t, PendingReply> pending_;
+    WorkerId last_worker_ = 0;
+    std::uint64_t last_request_ = 0;
+    std::mt19937_64 random_{std::random_device{}()};
+
+    MonoTime tick_due_{};
+    MonoTime second_due_{};
+    MonoTime memory_due_{};
+    MonoTime stop_due_{};
+    MonoTime lag_forgotten_at_{};
+    std::uint64_t launches_ = 0;
+    std::uint64_t worker_deaths_ = 0;
+    bool leaving_ = false;   // run() is to return at once
+    bool stopping_ = false;  // all workers are being stopped
+    std::uint64_t processed_total_ = 0;
+    std::uint64_t processed_today_ = 0;
+    std::int64_t today_ = 0;  // day since the epoch
+    std::string last_error_;  // of the fleet
+    ResourceSampler own_sampler_;
+    bool watchdog_ = false;
+
+    // Shared with other threads.
+    mutable std::mutex shared_mutex_;
+    PlantPtr plant_;
+    SupervisorVitals vitals_;
+    proto::SystemHealthSummary summary_;
+    bool open_for_questions_ = false;
+    std::mutex apply_mutex_;  // one change of configuration after the other; never held by the loop
+};
+
+}  // namespace fieldwarden::supervisor
