@@ -79,7 +79,8 @@ std::optional<Json> parse_json(std::string_view text) {
 }
 
 OrRefusal<Json> read_object(const HttpRequest& request, bool may_be_empty) {
-    if (request.body.empty() && may_be_empty) return OrRefusal<Json>{boost::system::in_place_value, Json::object()};
+    if (request.body.empty() && may_be_empty)
+        return OrRefusal<Json>{boost::system::in_place_value, Json::object()};
     const auto type = request.header("content-type");
     const auto media = type.substr(0, std::min(type.find(';'), type.size()));
     std::string lowered;
