@@ -405,10 +405,13 @@ bool is_loopback(const std::string& host) {
 // What no single key can be blamed for.
 void check_together(const Settings& s, SettingsProblems& problems) {
     const auto wrong = [&](std::string text) { problems.errors.push_back(std::move(text)); };
-    if (const auto listen = parse_host_port(s.server.listen, 0); !listen) {
+    // Port 0 asks for any free one: right for a server, wrong for the device addresses that parse_host_port reads.
+    const bool any_port = s.server.listen.ends_with(":0");
+    const auto place = s.server.listen.substr(0, s.server.listen.size() - (any_port ? 2 : 0));
+    if (const auto listen = parse_host_port(place, 8700); !listen) {
         wrong(fmt::format("server.listen = '{}': {}", s.server.listen, listen.error().message));
     } else if (!is_loopback(listen->host) && !s.server.allow_insecure_listen) {
-        wrong(fmt::format("server.listen = '{}' reaches beyond this machine and TLS is not configured: listen on "
+        wrong(fmt::format("server.listen = '{}' reaches beyond loopback and TLS is not configured: listen on "
                           "127.0.0.1 behind a TLS proxy, or set server.allow_insecure_listen = true",
                           s.server.listen));
     }
