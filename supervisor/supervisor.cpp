@@ -3,7 +3,6 @@
 #include "supervisor/supervisor.h"
 
 #include <fmt/format.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -411,7 +410,7 @@ void SupervisorLoop::send_pause(TaskRuntime& task, bool paused) {
 void SupervisorLoop::end_stray(const TaskRuntime& task) {
     for (const auto pid : processes_with_environment(proto::kEnvTask, task.code)) {
         if (task.worker && task.worker->process->pid() == pid) continue;
-        const int pidfd = pidfd_open(pid, 0);
+        const int pidfd = open_pidfd(pid);
         if (pidfd < 0) continue;
         // Asked again now that the pid can no longer change its meaning.
         if (environment_of(pid, proto::kEnvTask) == task.code &&
@@ -419,7 +418,7 @@ void SupervisorLoop::end_stray(const TaskRuntime& task) {
             log(LogLevel::kWarning, fmt::format("ending process {}: a worker of task {} that nobody knows holds "
                                                 "its spool",
                                                 pid, task.code));
-            pidfd_send_signal(pidfd, SIGKILL, nullptr, 0);
+            signal_pidfd(pidfd, SIGKILL);
         }
         close(pidfd);
     }

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -109,6 +110,14 @@ std::uint32_t open_descriptors() {
     }
     closedir(directory);
     return count > 0 ? count - 1 : 0;  // without the one that reads the directory
+}
+
+int open_pidfd(pid_t pid) {
+    return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+}
+
+void signal_pidfd(int pidfd, int signal_number) {
+    syscall(SYS_pidfd_send_signal, pidfd, signal_number, nullptr, 0);
 }
 
 double ticks_per_second() {

@@ -28,6 +28,10 @@ std::optional<std::uint64_t> start_ticks_of(pid_t pid);
 std::optional<std::uint64_t> private_bytes(pid_t pid);
 std::uint32_t open_descriptors();  // of this process
 
+// The system calls of these names; the headers of glibc 2.36 cannot be used from C++.
+int open_pidfd(pid_t pid);  // -1 and errno
+void signal_pidfd(int pidfd, int signal_number);
+
 MonoTime mono_of_ticks(std::uint64_t ticks_since_boot);
 double ticks_per_second();
 

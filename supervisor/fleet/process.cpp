@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,7 +67,7 @@ class PidfdProcess final : public Process {
     MonoTime started_at() const override { return mono_of_ticks(start_ticks_); }
 
     void send_signal(int signal_number) override {
-        if (!gone_) pidfd_send_signal(pidfd_.native_handle(), signal_number, nullptr, 0);
+        if (!gone_) signal_pidfd(pidfd_.native_handle(), signal_number);
     }
 
     void kill_group() override {
@@ -180,7 +179,7 @@ class PosixLauncher final : public ProcessLauncher {
         if (error != 0) return failure(spec, "execute it", error);
 
         // The child cannot be reaped by anyone but us, so the pid is its own until then.
-        const int pidfd = pidfd_open(pid, 0);
+        const int pidfd = open_pidfd(pid);
         if (pidfd < 0) {
             const int open_error = errno;
             ::kill(-pid, SIGKILL);
@@ -199,7 +198,7 @@ class PosixLauncher final : public ProcessLauncher {
         };
         if (pid <= 1 || pid > INT32_MAX) return not_there();
         const auto native = static_cast<pid_t>(pid);
-        const int pidfd = pidfd_open(native, 0);
+        const int pidfd = open_pidfd(native);
         if (pidfd < 0) return not_there();
         // Checked after the pidfd is open: from here on the pid cannot come to mean another process.
         const auto ticks = start_ticks_of(native);

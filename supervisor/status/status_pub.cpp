@@ -4,13 +4,12 @@
 #include <sys/stat.h>
 
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <filesystem>
 #include <list>
 #include <zmq.hpp>
 
-#include "common/device_options.h"
+#include "supervisor/listen_address.h"
 #include "supervisor/status/zmq_loop.h"
 
 namespace fieldwarden::supervisor {
@@ -23,13 +22,6 @@ constexpr std::size_t kLongestPrefix = 256;
 constexpr std::size_t kMostPrefixes = 10'000;
 constexpr std::size_t kReplayBurst = 200;  // messages before the loop's other work has its turn
 
-bool is_loopback(const std::string& host) {
-    if (host == "localhost") return true;
-    boost::system::error_code error;
-    const auto address = asio::ip::make_address(host, error);
-    return !error && address.is_loopback();
-}
-
 }  // namespace
 
 Status check_status_endpoint(const std::string& endpoint, bool has_curve_key) {
@@ -40,7 +32,7 @@ Status check_status_endpoint(const std::string& endpoint, bool has_curve_key) {
                           fmt::format("status channel '{}': {}", endpoint, why));
     };
     if (!endpoint.starts_with(scheme)) return invalid("expected tcp://host:port");
-    const auto target = parse_host_port(endpoint.substr(scheme.size()), 0);
+    const auto target = parse_listen_address(endpoint.substr(scheme.size()));
     if (!target) return invalid(target.error().message);
     if (!has_curve_key && !is_loopback(target->host)) {
         return invalid("beyond loopback it needs a CURVE key; use tcp://127.0.0.1:port or set server.status_curve_secret_key");

@@ -1,0 +1,21 @@
+#include "supervisor/listen_address.h"
+
+#include <boost/asio/ip/address.hpp>
+
+namespace fieldwarden::supervisor {
+
+Result<HostPort> parse_listen_address(const std::string& text) {
+    if (!text.ends_with(":0")) return parse_host_port(text, 0);
+    auto parsed = parse_host_port(text.substr(0, text.size() - 1) + "1", 0);
+    if (parsed) parsed->port = 0;
+    return parsed;
+}
+
+bool is_loopback(const std::string& host) {
+    if (host == "localhost") return true;
+    boost::system::error_code error;
+    const auto address = boost::asio::ip::make_address(host, error);
+    return !error && address.is_loopback();
+}
+
+}  // namespace fieldwarden::supervisor

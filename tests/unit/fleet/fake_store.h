@@ -1,0 +1,129 @@
+// A Store in memory for tests of the supervisor; what a real one promises is tested in tests/contract.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "supervisor/store/store.h"
+
+namespace fieldwarden::supervisor {
+
+class FakeStore final : public Store {
+  public:
+    Result<PlantPtr> load_plant() override {
+        const std::lock_guard lock{mutex};
+        return plant;
+    }
+    Result<PlantPtr> apply(const ChangeSet& changes, std::uint64_t expected, const AuditEntry& entry) override {
+        const std::lock_guard lock{mutex};
+        if (expected != plant->revision) return make_error(ErrorKind::kConflict, "stale revision");
+        auto next = std::make_shared<Plant>(*plant);
+        for (const auto kind : kAllKinds) {
+            for (auto record : changes.of(kind).put) {
+                const auto* known = next->of(kind).find(record.code());
+                record.id = known != nullptr ? known->id : ++last_record;
+                next->of(kind).put(std::move(record));
+            }
+            for (const auto& code : changes.of(kind).removed) next->of(kind).remove(code);
+        }
+        ++next->revision;
+        plant = next;
+        audits.push_back(entry);
+        return plant;
+    }
+    Result<std::int64_t> add_import_job(const ImportJob&) override { return 1; }
+    Status update_import_job(const ImportJob&) override { return {}; }
+    Result<ImportJob> import_job(std::int64_t) override { return make_error(ErrorKind::kNotFound, "none"); }
+    Result<Page<ImportJob>> import_jobs(PageRequest) override { return Page<ImportJob>{}; }
+
+    Result<std::int64_t> add_session(const SessionRow& row) override {
+        const std::lock_guard lock{mutex};
+        session_rows[row.session_id] = row;
+        return row.session_id;
+    }
+    Status update_session(const SessionRow& row) override {
+        const std::lock_guard lock{mutex};
+        if (!session_rows.contains(row.session_id)) return make_error(ErrorKind::kNotFound, "no session");
+        session_rows[row.session_id] = row;
+        return {};
+    }
+    Result<SessionRow> session(std::int64_t id) override {
+        const std::lock_guard lock{mutex};
+        const auto found = session_rows.find(id);
+        if (found == session_rows.end()) return make_error(ErrorKind::kNotFound, "no such session");
+        return found->second;
+    }
+    Result<Page<SessionRow>> sessions(const SessionFilter& filter, PageRequest) override {
+        const std::lock_guard lock{mutex};
+        Page<SessionRow> page;
+        for (auto at = session_rows.rbegin(); at != session_rows.rend(); ++at) {
+            if (filter.active_only && at->second.stopped_at) continue;
+            if (filter.task_code && at->second.task_code != *filter.task_code) continue;
+            page.items.push_back(at->second);
+        }
+        page.total = page.items.size();
+        return page;
+    }
+    Result<std::int64_t> add_log_entry(std::int64_t session_id, const proto::LogEntry& entry) override {
+        const std::lock_guard lock{mutex};
+        timelines[session_id].push_back(entry);
+        return entry.id;
+    }
+    Result<std::vector<proto::LogEntry>> timeline(std::int64_t session_id) override {
+        const std::lock_guard lock{mutex};
+        return timelines[session_id];
+    }
+    Result<std::pair<std::int64_t, std::int64_t>> last_ids() override {
+        const std::lock_guard lock{mutex};
+        std::int64_t entry = 0;
+        for (const auto& [id, entries] : timelines) {
+            for (const auto& each : entries) entry = std::max(entry, each.id);
+        }
+        return std::pair{session_rows.empty() ? std::int64_t{0} : session_rows.rbegin()->first, entry};
+    }
+    Status set_desired(const std::string& code, DesiredState state) override {
+        const std::lock_guard lock{mutex};
+        desired_states[code] = state;
+        return {};
+    }
+    Result<std::vector<std::pair<std::string, DesiredState>>> desired() override {
+        const std::lock_guard lock{mutex};
+        return std::vector<std::pair<std::string, DesiredState>>{desired_states.begin(), desired_states.end()};
+    }
+    Status put_process(const ProcessRow& row) override {
+        const std::lock_guard lock{mutex};
+        process_rows[row.task_code] = row;
+        return {};
+    }
+    Status remove_process(const std::string& code) override {
+        const std::lock_guard lock{mutex};
+        process_rows.erase(code);
+        return {};
+    }
+    Result<std::vector<ProcessRow>> processes() override {
+        const std::lock_guard lock{mutex};
+        std::vector<ProcessRow> rows;
+        for (const auto& [code, row] : process_rows) rows.push_back(row);
+        return rows;
+    }
+    Status add_audit(const AuditEntry& entry) override {
+        const std::lock_guard lock{mutex};
+        audits.push_back(entry);
+        return {};
+    }
+    Result<Page<AuditEntry>> audit(PageRequest) override { return Page<AuditEntry>{}; }
+    Status prune(UtcTime) override { return {}; }
+    Status check() override { return {}; }
+
+    std::mutex mutex;
+    PlantPtr plant = std::make_shared<const Plant>();
+    std::int64_t last_record = 0;
+    std::map<std::int64_t, SessionRow> session_rows;
+    std::map<std::int64_t, std::vector<proto::LogEntry>> timelines;
+    std::map<std::string, DesiredState> desired_states;
+    std::map<std::string, ProcessRow> process_rows;
+    std::vector<AuditEntry> audits;
+};
+
+}  // namespace fieldwarden::supervisor

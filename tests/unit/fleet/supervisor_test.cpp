@@ -1,0 +1,725 @@
+#include "supervisor/supervisor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "supervisor/plant/schema.h"
+#include "tests/unit/fleet/fake_fleet.h"
+#include "tests/unit/fleet/fake_store.h"
+
+namespace fieldwarden::supervisor {
+namespace {
+
+using proto::Json;
+using proto::LogType;
+using proto::SessionState;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+Record make_record(Kind kind, const std::map<std::string, std::string>& cells) {
+    const auto& schema = schema_of(kind);
+    Record record;
+    record.cells.resize(schema.fields.size());
+    for (const auto& [name, value] : cells) record.cells.at(schema.index_of(name)) = value;
+    return record;
+}
+
+// A supervisor over a machine without processes and a store in memory.
+class Fleet : public testing::Test {
+  protected:
+    Fleet() {
+        auto pattern = (std::filesystem::temp_directory_path() / "fw_fleet_XXXXXX").string();
+        settings_.server.data_dir = mkdtemp(pattern.data());
+        settings_.worker.program = "/fake/worker";
+        settings_.worker.heartbeat_interval = milliseconds{50};
+        settings_.worker.heartbeat_timeout = milliseconds{600};
+        settings_.worker.start_timeout = milliseconds{1500};
+        settings_.worker.stop_grace = milliseconds{200};
+        settings_.worker.term_grace = milliseconds{200};
+        settings_.restart.first_delay = milliseconds{50};
+        settings_.restart.longest_delay = milliseconds{100};
+        settings_.health.interval = milliseconds{200};
+        settings_.health.data_timeout = milliseconds{800};
+        settings_.health.connection_timeout = milliseconds{400};
+
+        ChangeSet plant;
+        plant.of(Kind::kSite).put.push_back(make_record(Kind::kSite, {{"site_code", "S1"}, {"site_name", "S"}}));
+        for (const auto* device : {"D1", "D2"}) {
+            plant.of(Kind::kDevice).put.push_back(make_record(Kind::kDevice, {{"device_code", device},
+                                                                               {"device_name", device},
+                                                                               {"site_code", "S1"},
+                                                                               {"protocol", "modbus_tcp"},
+                                                                               {"address", "127.0.0.1:1502"}}));
+            plant.of(Kind::kPoint).put.push_back(make_record(Kind::kPoint, {{"point_code", std::string{"P_"} + device},
+                                                                             {"device_code", device},
+                                                                             {"address", "40001"},
+                                                                             {"data_type", "int16"}}));
+        }
+        plant.of(Kind::kTask).put.push_back(task("T1", "D1"));
+        plant.of(Kind::kTask).put.push_back(task("T2", "D2"));
+        const auto stored = store_.apply(plant, 0, {});
+        EXPECT_TRUE(stored);
+    }
+
+    ~Fleet() override {
+        stop();
+        std::filesystem::remove_all(settings_.server.data_dir);
+    }
+
+    static Record task(const std::string& code, const std::string& devices,
+                       const std::map<std::string, std::string>& more = {}) {
+        std::map<std::string, std::string> cells{
+            {"task_code", code}, {"task_name", code}, {"devices", devices}, {"period_ms", "100"}};
+        for (const auto& [name, value] : more) cells[name] = value;
+        return make_record(Kind::kTask, cells);
+    }
+
+    void start() {
+        bus_ = std::make_unique<StatusBus>(system_clock());
+        supervisor_ = std::make_unique<Supervisor>(
+            settings_, store_, *bus_, live_, system_clock(),
+            [this](proto::LogLevel, const std::string& line) {
+                const std::lock_guard lock{lines_mutex_};
+                lines_.push_back(line);
+            },
+            [this](boost::asio::io_context& loop) { return machine_.launcher(loop); });
+        const auto opened = supervisor_->open();
+        ASSERT_TRUE(opened) << opened.error().message;
+        thread_ = std::thread{[this] { supervisor_->run(); }};
+    }
+    void stop() {
+        if (!supervisor_) return;
+        supervisor_->request_stop();
+        thread_.join();
+        supervisor_.reset();
+    }
+    // As after kill -9: the workers stay.
+    void leave() {
+        supervisor_->request_leave();
+        thread_.join();
+        supervisor_.reset();
+    }
+
+    template <class Condition>
+    static bool wait_for(Condition condition, seconds limit = seconds{15}) {
+        const auto deadline = std::chrono::steady_clock::now() + limit;
+        while (std::chrono::steady_clock::now() < deadline) {
+            if (condition()) return true;
+            std::this_thread::sleep_for(milliseconds{2});
+        }
+        return condition();
+    }
+    Json shown(const std::string& code = "T1") const {
+        const auto event = bus_->last_value("process_status." + code);
+        return event ? event->data : Json{};
+    }
+    std::string status(const std::string& code = "T1") const { return shown(code).value("status", ""); }
+    bool wait_for_status(const std::string& wanted, const std::string& code = "T1") const {
+        return wait_for([&] { return status(code) == wanted; });
+    }
+    ActionResult act(TaskAction action, const std::string& code = "T1") {
+        return supervisor_->act(action, {code}, {.name = "alice", .role = "operator", .remote = "here"}).front();
+    }
+    ActionResult start_task(const std::string& code = "T1") {
+        auto result = act(TaskAction::kStart, code);
+        EXPECT_FALSE(result.error) << result.error->message;
+        EXPECT_TRUE(wait_for_status("RUNNING", code)) << shown(code).dump();
+        return result;
+    }
+    SessionRow session(std::int64_t id) {
+        auto row = store_.session(id);
+        return row ? *row : SessionRow{};
+    }
+    std::vector<LogType> timeline(std::int64_t id) {
+        std::vector<LogType> types;
+        const auto entries = store_.timeline(id);
+        for (const auto& entry : *entries) types.push_back(*entry.log_type);
+        return types;
+    }
+    std::string messages(std::int64_t id) {
+        std::string text;
+        const auto entries = store_.timeline(id);
+        for (const auto& entry : *entries) text += entry.message + "\n";
+        return text;
+    }
+
+    Settings settings_;
+    FakeStore store_;
+    LiveValues live_;
+    FakeMachine machine_;
+    std::unique_ptr<StatusBus> bus_;
+    std::unique_ptr<Supervisor> supervisor_;
+    std::thread thread_;
+    std::mutex lines_mutex_;
+    std::vector<std::string> lines_;
+};
+
+TEST_F(Fleet, AStartedTaskRunsBeatsAndIsShown) {
+    start();
+    EXPECT_EQ(status(), "STOPPED") << "every task is shown from the beginning";
+    const auto started = start_task();
+    EXPECT_EQ(started.session_id, 1);
+    EXPECT_EQ(started.status, SessionState::kStarting);
+    ASSERT_TRUE(wait_for([&] { return shown().value("data_collection_rate", 0.0) > 0; }));
+    const auto json = shown();
+    EXPECT_EQ(json.at("pid"), machine_.worker("T1")->pid);
+    EXPECT_EQ(json.at("type"), "modbus_tcp");
+    EXPECT_EQ(json.at("connection_status"), "connected");
+    EXPECT_EQ(json.at("restart_count"), 0);
+    EXPECT_FALSE(json.at("last_heartbeat").is_null());
+    EXPECT_EQ(json.at("adopted"), false);
+    ASSERT_TRUE(wait_for([&] {
+        const auto event = bus_->last_value("session.1");
+        return event && event->data.at("points_read") > 0 && event->data.at("status") == "running";
+    }));
+    EXPECT_TRUE(wait_for([&] { return bus_->last_value("performance.T1") && bus_->last_value("fleet"); }));
+    EXPECT_TRUE(wait_for([&] { return bus_->last_values("health_checks.T1").size() == 5; }));
+    EXPECT_TRUE(bus_->last_value("connection_status.T1.D1"));
+    EXPECT_TRUE(wait_for([&] { return live_.get(1).has_value(); }));
+    EXPECT_EQ(live_.get(1)->quality, Quality::kGood);
+    EXPECT_TRUE(wait_for([&] { return bus_->last_value("fleet")->data.at("workers") == 1; }));
+    EXPECT_TRUE(wait_for([&] { return bus_->last_value("fleet")->data.at("processed_total") > 0; }));
+}
+
+TEST_F(Fleet, TheWorkerGetsItsKeyInTheEnvironmentAndItsConfigurationOverTheLink) {
+    start();
+    start_task();
+    const auto worker = machine_.worker("T1");
+    EXPECT_EQ(worker->environment.at(proto::kEnvLaunchKey).size(), 64U);
+    EXPECT_EQ(worker->environment.at(proto::kEnvSession), "1");
+    EXPECT_EQ(worker->environment.at(proto::kEnvDataDir), settings_.server.data_dir);
+    const std::lock_guard lock{worker->log.mutex};
+    ASSERT_TRUE(worker->log.config);
+    EXPECT_EQ(worker->log.config->devices.front().device_code, "D1");
+    EXPECT_EQ(worker->log.welcome->session_id, 1);
+}
+
+TEST_F(Fleet, StartingARunningTaskIsAConflictWithItsSession) {
+    start();
+    start_task();
+    const auto again = act(TaskAction::kStart);
+    ASSERT_TRUE(again.error);
+    EXPECT_EQ(again.error->kind, ErrorKind::kConflict);
+    EXPECT_EQ(again.session_id, 1);
+    EXPECT_EQ(act(TaskAction::kStart, "NO_SUCH").error->kind, ErrorKind::kNotFound);
+    EXPECT_EQ(act(TaskAction::kStop, "T2").error->kind, ErrorKind::kConflict);
+}
+
+TEST_F(Fleet, StopEndsTheSessionAndLeavesAnExplanation) {
+    start();
+    start_task();
+    ASSERT_TRUE(wait_for([&] { return live_.get(1).has_value(); }));
+    EXPECT_FALSE(act(TaskAction::kStop).error);
+    ASSERT_TRUE(wait_for_status("STOPPED"));
+    ASSERT_TRUE(wait_for([&] { return session(1).status == SessionState::kStopped; }));
+    EXPECT_TRUE(session(1).stopped_at);
+    EXPECT_TRUE(wait_for([&] { return timeline(1).size() == 3; }));
+    EXPECT_THAT(timeline(1), ElementsAre(LogType::kExecutionStart, LogType::kStrategyChange, LogType::kSuccess));
+    EXPECT_THAT(messages(1), HasSubstr("stop requested by alice"));
+    const auto entries = *store_.timeline(1);
+    EXPECT_EQ(entries[1].parent_log_id, entries[0].id);
+    EXPECT_EQ(live_.get(1)->code, QualityCode::kStale) << "nothing old is shown as good";
+    EXPECT_EQ(bus_->last_value("connection_status.T1.D1")->data.at("is_connected"), false);
+    EXPECT_EQ(machine_.alive("T1"), 0U);
+    EXPECT_TRUE(wait_for([&] {
+        const std::lock_guard lock{store_.mutex};
+        return store_.process_rows.empty() && store_.desired_states["T1"] == DesiredState::kStopped;
+    }));
+}
+
+TEST_F(Fleet, AWorkerThatIgnoresStopIsEndedWithinItsDeadlines) {
+    machine_.script("T1")->obeys_stop = false;
+    start();
+    start_task();
+    EXPECT_FALSE(act(TaskAction::kStop).error);
+    ASSERT_TRUE(wait_for_status("STOPPED"));
+    EXPECT_TRUE(wait_for([&] { return messages(1).find("ended by a signal") != std::string::npos; }));
+}
+
+TEST_F(Fleet, ADeadWorkerIsReplacedAtOnceInTheSameSession) {
+    start();
+    start_task();
+    const auto first = machine_.worker("T1");
+    first->end({.code = {}, .signal = 9});
+    ASSERT_TRUE(wait_for([&] { return machine_.launches("T1") == 2 && status() == "RUNNING"; }));
+    ASSERT_TRUE(wait_for([&] { return shown().at("restart_count") == 1; }));
+    ASSERT_TRUE(wait_for([&] { return timeline(1).size() == 2; }));
+    EXPECT_THAT(messages(1), HasSubstr("killed by signal 9 (Killed); restart 1 of 3 at once"));
+    EXPECT_EQ(session(1).session_id, 1);
+    EXPECT_FALSE(session(1).stopped_at);
+    // Counters go on over the change of process.
+    const auto counted = [&] { return bus_->last_value("session.1")->data.at("points_read").get<int>(); };
+    const auto before = counted();
+    EXPECT_TRUE(wait_for([&] { return counted() > before + 20; }));
+}
+
+TEST_F(Fleet, ACrashLoopEndsInCrashedAndAStartByHandWorksAtOnce) {
+    machine_.script("T1")->exit_at_once = 70;
+    start();
+    EXPECT_FALSE(act(TaskAction::kStart).error);
+    ASSERT_TRUE(wait_for_status("CRASHED"));
+    EXPECT_EQ(machine_.launches("T1"), 4U);
+    ASSERT_TRUE(wait_for([&] { return session(1).status == SessionState::kError; }));
+    EXPECT_THAT(session(1).error_message, HasSubstr("given up"));
+    EXPECT_TRUE(wait_for([&] { return timeline(1).size() == 5; }));
+    EXPECT_THAT(shown().at("last_error").get<std::string>(), HasSubstr("exit code 70 (internal error)"));
+    EXPECT_TRUE(wait_for([&] { return shown().at("health_score") == 0; }));
+    EXPECT_TRUE(wait_for([&] { return supervisor_->health_summary().critical_processes == 1; }));
+
+    machine_.script("T1")->exit_at_once = -1;
+    const auto again = start_task();
+    EXPECT_EQ(again.session_id, 2);
+}
+
+TEST_F(Fleet, ACrashedTaskIsRetriedSlowly) {
+    settings_.restart.max_attempts = 0;
+    settings_.restart.crashed_retry_interval = milliseconds{300};
+    machine_.script("T1")->exit_at_once = 70;
+    start();
+    EXPECT_FALSE(act(TaskAction::kStart).error);
+    ASSERT_TRUE(wait_for([&] { return machine_.launches("T1") >= 2; }));
+    machine_.script("T1")->exit_at_once = -1;
+    EXPECT_TRUE(wait_for_status("RUNNING"));
+}
+
+TEST_F(Fleet, BadConfigurationIsNotRetriedUntilItChanges) {
+    machine_.script("T1")->exit_at_once = static_cast<int>(proto::ExitCode::kBadConfiguration);
+    start();
+    EXPECT_FALSE(act(TaskAction::kStart).error);
+    ASSERT_TRUE(wait_for_status("CRASHED"));
+    EXPECT_EQ(machine_.launches("T1"), 1U);
+    machine_.script("T1")->exit_at_once = -1;
+    ChangeSet change;
+    change.of(Kind::kTask).put.push_back(task("T1", "D1", {{"period_ms", "200"}}));
+    ASSERT_TRUE(supervisor_->apply(change, supervisor_->plant()->revision, {}));
+    EXPECT_TRUE(wait_for_status("RUNNING"));
+}
+
+TEST_F(Fleet, ASilentWorkerIsKilledAndRestarted) {
+    start();
+    start_task();
+    machine_.script("T1")->beats = false;
+    ASSERT_TRUE(wait_for([&] { return machine_.launches("T1") == 2; }));
+    machine_.script("T1")->beats = true;
+    ASSERT_TRUE(wait_for_status("RUNNING"));
+    EXPECT_TRUE(wait_for([&] { return messages(1).find("hung: no heartbeat for") != std::string::npos; }));
+}
+
+TEST_F(Fleet, AStuckLoopBehindALiveHeartbeatIsNoticed) {
+    start();
+    start_task();
+    machine_.script("T1")->loop_turns = false;
+    ASSERT_TRUE(wait_for([&] { return machine_.launches("T1") == 2; }));
+    machine_.script("T1")->loop_turns = true;
+    EXPECT_TRUE(wait_for([&] { return messages(1).find("acquisition loop has not moved") != std::string::npos; }));
+}
+
+TEST_F(Fleet, AWorkerThatNeverGetsReadyIsAStartupFailure) {
+    settings_.worker.start_timeout = milliseconds{300};
+    settings_.restart.max_attempts = 1;
+    machine_.script("T1")->says_hello = false;
+    start();
+    EXPECT_FALSE(act(TaskAction::kStart).error);
+    ASSERT_TRUE(wait_for_status("CRASHED"));
+    EXPECT_EQ(machine_.launches("T1"), 2U);
+    ASSERT_TRUE(wait_for([&] { return timeline(1).size() == 3; }));
+    EXPECT_THAT(timeline(1), ElementsAre(LogType::kExecutionStart, LogType::kRetryAttempt, LogType::kTimeout));
+    EXPECT_THAT(messages(1), HasSubstr("not ready within 300ms"));
+}
+
+TEST_F(Fleet, AFailedLaunchIsADeathLikeAnyOther) {
+    machine_.refuses_to_launch = true;
+    start();
+    EXPECT_FALSE(act(TaskAction::kStart).error);
+    ASSERT_TRUE(wait_for_status("CRASHED"));
+    EXPECT_TRUE(wait_for([&] { return messages(1).find("no memory") != std::string::npos; }));
+}
+
+TEST_F(Fleet, NoGoodDataResetsTheConnectionThenRestartsThenTellsTheOperator) {
+    settings_.restart.stable_period = milliseconds{1};  // so that the restart itself does not add up
+    machine_.script("T1")->good_data = false;
+    start();
+    start_task();
+    ASSERT_TRUE(wait_for([&] { return machine_.worker("T1")->log.has("reset_connection"); }));
+    ASSERT_TRUE(wait_for([&] { return machine_.launches("T1") == 2; }));
+    ASSERT_TRUE(wait_for([&] { return messages(1).find("alert_operator") != std::string::npos; }));
+    EXPECT_THAT(timeline(1), Contains(LogType::kStrategyChange));
+    EXPECT_EQ(machine_.launches("T1"), 2U) << "a restart that did not help is not repeated";
+}
+
+TEST_F(Fleet, ADeviceAwayNeverRestartsTheProcess) {
+    machine_.script("T1")->good_data = false;
+    machine_.script("T1")->connected = false;
+    start();
+    start_task();
+    ASSERT_TRUE(wait_for([&] { return messages(1).find("alert_operator") != std::string::npos; }));
+    EXPECT_TRUE(machine_.worker("T1")->log.has("reset_connection"));
+    EXPECT_EQ(machine_.launches("T1"), 1U);
+    EXPECT_EQ(shown().at("connection_status"), "disconnected");
+}
+
+TEST_F(Fleet, PauseAndResumeReachTheWorker) {
+    start();
+    start_task();
+    EXPECT_FALSE(act(TaskAction::kPause).error);
+    ASSERT_TRUE(wait_for_status("PAUSED"));
+    ASSERT_TRUE(wait_for([&] { return machine_.worker("T1")->log.has("pause"); }));
+    EXPECT_EQ(act(TaskAction::kPause).error->kind, ErrorKind::kConflict);
+    EXPECT_FALSE(act(TaskAction::kResume).error);
+    ASSERT_TRUE(wait_for_status("RUNNING"));
+    ASSERT_TRUE(wait_for([&] { return machine_.worker("T1")->log.has("resume"); }));
+}
+
+TEST_F(Fleet, RestartIsANewSession) {
+    start();
+    start_task();
+    EXPECT_FALSE(act(TaskAction::kRestart).error);
+    ASSERT_TRUE(wait_for([&] { return machine_.launches("T1") == 2 && status() == "RUNNING"; }));
+    ASSERT_TRUE(wait_for([&] { return session(1).status == SessionState::kStopped; }));
+    EXPECT_TRUE(wait_for([&] { return session(2).status == SessionState::kRunning; }));
+}
+
+TEST_F(Fleet, ARunLimitCompletesTheSession) {
+    machine_.script("T1")->completes = true;
+    start();
+    EXPECT_FALSE(act(TaskAction::kStart).error);
+    ASSERT_TRUE(wait_for([&] { return session(1).status == SessionState::kCompleted; }));
+    EXPECT_TRUE(wait_for_status("STOPPED"));
+    EXPECT_EQ(machine_.launches("T1"), 1U);
+}
+
+TEST_F(Fleet, ActionsOnSessions) {
+    start();
+    start_task();
+    EXPECT_TRUE(supervisor_->act_on_session(TaskAction::kPause, 1, {}));
+    EXPECT_TRUE(supervisor_->act_on_session(TaskAction::kStop, 1, {}));
+    ASSERT_TRUE(wait_for([&] { return session(1).stopped_at.has_value(); }));
+    EXPECT_EQ(supervisor_->act_on_session(TaskAction::kStop, 1, {}).error().kind, ErrorKind::kConflict);
+    EXPECT_EQ(supervisor_->act_on_session(TaskAction::kStop, 99, {}).error().kind, ErrorKind::kNotFound);
+}
+
+TEST_F(Fleet, AChangeOfPeriodReachesTheRunningWorkerWithoutARestart) {
+    start();
+    start_task();
+    ChangeSet change;
+    change.of(Kind::kTask).put.push_back(task("T1", "D1", {{"period_ms", "500"}}));
+    const auto applied = supervisor_->apply(change, supervisor_->plant()->revision, {});
+    ASSERT_TRUE(applied);
+    EXPECT_THAT(applied->reloaded, ElementsAre("T1"));
+    ASSERT_TRUE(wait_for([&] { return machine_.worker("T1")->log.has("set_period"); }));
+    EXPECT_EQ(machine_.launches("T1"), 1U);
+}
+
+TEST_F(Fleet, ApplyReloadsWhatChangedAndTouchesNothingElse) {
+    start();
+    start_task("T1");
+    start_task("T2");
+    ChangeSet change;
+    change.of(Kind::kTask).put.push_back(task("T1", "D1,D2"));
+    change.of(Kind::kTask).put.push_back(task("T3", "D1"));
+    const auto applied = supervisor_->apply(change, supervisor_->plant()->revision, {});
+    ASSERT_TRUE(applied);
+    EXPECT_THAT(applied->reloaded, ElementsAre("T1"));
+    ASSERT_TRUE(wait_for([&] { return machine_.worker("T1")->log.has("configure"); }));
+    EXPECT_FALSE(machine_.worker("T2")->log.has("configure"));
+    EXPECT_EQ(status("T3"), "STOPPED");
+    ASSERT_TRUE(wait_for([&] { return shown().at("connections").size() == 2; }));
+    EXPECT_EQ(machine_.launches("T1"), 1U);
+    EXPECT_EQ(supervisor_->apply(change, 0, {}).error().kind, ErrorKind::kConflict);
+}
+
+TEST_F(Fleet, ARemovedTaskIsStoppedAndForgotten) {
+    start();
+    start_task();
+    ChangeSet change;
+    change.of(Kind::kTask).removed.push_back("T1");
+    const auto applied = supervisor_->apply(change, supervisor_->plant()->revision, {});
+    ASSERT_TRUE(applied);
+    EXPECT_THAT(applied->stopped, ElementsAre("T1"));
+    ASSERT_TRUE(wait_for([&] { return bus_->last_value("process_status.T1") == nullptr; }));
+    EXPECT_EQ(machine_.alive("T1"), 0U);
+    EXPECT_THAT(bus_->last_values("connection_status.T1"), IsEmpty());
+    EXPECT_THAT(bus_->last_values("health_checks.T1"), IsEmpty());
+    EXPECT_EQ(act(TaskAction::kStart).error->kind, ErrorKind::kNotFound);
+}
+
+TEST_F(Fleet, AcquireOnceAsksTheRunningWorker) {
+    start();
+    start_task();
+    const auto got = supervisor_->acquire_once("T1");
+    ASSERT_TRUE(got) << got.error().message;
+    ASSERT_EQ(got->samples.size(), 1U);
+    EXPECT_EQ(got->samples.front().value, Value{std::int64_t{42}});
+    EXPECT_TRUE(machine_.worker("T1")->log.has("acquire_once"));
+    EXPECT_EQ(supervisor_->acquire_once("NO_SUCH").error().kind, ErrorKind::kNotFound);
+}
+
+TEST_F(Fleet, AcquireOnceOnAStoppedTaskUsesAProbe) {
+    start();
+    const auto got = supervisor_->acquire_once("T1");
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(got->samples.size(), 1U);
+    EXPECT_EQ(status(), "STOPPED");
+    const auto probe = machine_.worker("");
+    ASSERT_TRUE(probe);
+    {
+        const std::lock_guard lock{probe->log.mutex};
+        EXPECT_TRUE(probe->log.welcome->paused);
+        EXPECT_EQ(probe->log.welcome->session_id, 0);
+    }
+    EXPECT_TRUE(wait_for([&] { return machine_.alive("") == 0; }));
+}
+
+TEST_F(Fleet, AnAnswerThatNeverComesFailsWhenTheWorkerDies) {
+    machine_.script("T1")->answers = false;
+    start();
+    start_task();
+    std::thread killer{[&] {
+        wait_for([&] { return machine_.worker("T1")->log.has("acquire_once"); });
+        machine_.worker("T1")->end({.code = {}, .signal = 9});
+    }};
+    const auto got = supervisor_->acquire_once("T1");
+    killer.join();
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().kind, ErrorKind::kUnavailable);
+}
+
+TEST_F(Fleet, ProbesRunInProcessesOfTheirOwn) {
+    start();
+    const auto device = supervisor_->test_connection({.device_code = "D1"});
+    ASSERT_TRUE(device) << device.error().message;
+    EXPECT_TRUE(device->ok);
+    EXPECT_EQ(device->detail, "read D1");
+    const auto sink = supervisor_->test_storage({.sink_code = "K", .type = "kafka", .url = {}, .options = {}});
+    ASSERT_TRUE(sink);
+    EXPECT_FALSE(sink->ok);
+    EXPECT_EQ(machine_.launches(""), 2U);
+}
+
+TEST_F(Fleet, OnlySoManyProbesAtOnce) {
+    machine_.script("")->answers = false;
+    start();
+    std::vector<std::thread> waiting;
+    for (int i = 0; i < 4; ++i) {
+        waiting.emplace_back([&] { (void)supervisor_->test_connection({.device_code = "D1"}); });
+    }
+    ASSERT_TRUE(wait_for([&] { return machine_.alive("") == 4; }));
+    const auto fifth = supervisor_->test_connection({.device_code = "D1"});
+    ASSERT_FALSE(fifth);
+    EXPECT_EQ(fifth.error().kind, ErrorKind::kBusy);
+    stop();
+    for (auto& thread : waiting) thread.join();
+    EXPECT_EQ(machine_.alive(""), 0U);
+}
+
+TEST_F(Fleet, AProbeThatDiesSaysWhy) {
+    machine_.script("")->exit_at_once = 70;
+    start();
+    const auto got = supervisor_->test_connection({.device_code = "D1"});
+    ASSERT_FALSE(got);
+    EXPECT_THAT(got.error().message, HasSubstr("exit code 70"));
+}
+
+TEST_F(Fleet, StoppingTheSupervisorStopsTheWorkersAndTheyComeBackWithIt) {
+    start();
+    start_task("T1");
+    start_task("T2");
+    EXPECT_FALSE(act(TaskAction::kPause, "T2").error);
+    ASSERT_TRUE(wait_for_status("PAUSED", "T2"));
+    stop();
+    EXPECT_EQ(machine_.alive("T1") + machine_.alive("T2"), 0U);
+    EXPECT_EQ(session(1).status, SessionState::kStopped);
+    start();
+    EXPECT_TRUE(wait_for_status("RUNNING", "T1"));
+    EXPECT_TRUE(wait_for_status("PAUSED", "T2"));
+    EXPECT_TRUE(wait_for([&] { return session(3).session_id == 3; })) << "new sessions, ids not used before";
+}
+
+TEST_F(Fleet, AutostartTasksStartUnlessAPersonStoppedThem) {
+    ChangeSet change;
+    change.of(Kind::kTask).put.push_back(task("T1", "D1", {{"autostart", "true"}}));
+    ASSERT_TRUE(store_.apply(change, 1, {}));
+    start();
+    ASSERT_TRUE(wait_for_status("RUNNING"));
+    EXPECT_FALSE(act(TaskAction::kStop).error);
+    ASSERT_TRUE(wait_for_status("STOPPED"));
+    stop();
+    start();
+    EXPECT_EQ(status(), "STOPPED");
+    EXPECT_EQ(machine_.launches("T1"), 1U);
+}
+
+TEST_F(Fleet, TheNextSupervisorAdoptsTheWorkersThatGoOn) {
+    start();
+    start_task();
+    const auto worker = machine_.worker("T1");
+    worker->end({.code = {}, .signal = 11});  // so that there is a restart count to keep
+    ASSERT_TRUE(wait_for([&] { return machine_.launches("T1") == 2 && status() == "RUNNING"; }));
+    const auto adopted = machine_.worker("T1");
+    leave();
+    const auto counted = adopted->counter.load();
+    ASSERT_TRUE(wait_for([&] { return adopted->counter > counted; })) << "it acquires without a supervisor";
+
+    start();
+    ASSERT_TRUE(wait_for_status("RUNNING"));
+    EXPECT_EQ(machine_.launches("T1"), 2U);
+    const auto json = shown();
+    EXPECT_EQ(json.at("adopted"), true);
+    EXPECT_EQ(json.at("pid"), adopted->pid);
+    EXPECT_EQ(json.at("restart_count"), 1);
+    ASSERT_TRUE(wait_for([&] { return bus_->last_value("session.1") != nullptr; })) << "the same session";
+    EXPECT_TRUE(wait_for([&] { return messages(1).find("adopted") != std::string::npos; }));
+    const auto entries = *store_.timeline(1);
+    EXPECT_EQ(entries.back().parent_log_id, entries.front().id);
+    // Its end is still noticed.
+    adopted->end({.code = {}, .signal = 9});
+    EXPECT_TRUE(wait_for([&] { return machine_.launches("T1") == 3; }));
+}
+
+TEST_F(Fleet, AWorkerThatDiedUnwatchedIsRestartedInItsSession) {
+    start();
+    start_task();
+    leave();
+    machine_.worker("T1")->end({.code = {}, .signal = 9});
+    start();
+    ASSERT_TRUE(wait_for_status("RUNNING"));
+    EXPECT_EQ(machine_.launches("T1"), 2U);
+    EXPECT_EQ(shown().at("restart_count"), 1);
+    EXPECT_TRUE(wait_for([&] { return messages(1).find("was gone when the supervisor started") != std::string::npos; }));
+}
+
+TEST_F(Fleet, APidThatBelongsToSomebodyElseNowIsNotTrusted) {
+    start();
+    start_task();
+    leave();
+    {
+        const std::lock_guard lock{store_.mutex};
+        ++store_.process_rows.at("T1").start_ticks;
+    }
+    const auto other = machine_.worker("T1");
+    start();
+    ASSERT_TRUE(wait_for_status("RUNNING"));
+    EXPECT_NE(machine_.worker("T1"), other);
+    // The one nobody knows any more reconnects with its old key and is sent away.
+    EXPECT_TRUE(wait_for([&] { return other->ended(); }));
+}
+
+TEST_F(Fleet, AWorkerWhoseTaskWasDeletedMeanwhileIsStopped) {
+    start();
+    start_task();
+    leave();
+    ChangeSet change;
+    change.of(Kind::kTask).removed.push_back("T1");
+    ASSERT_TRUE(store_.apply(change, 1, {}));
+    start();
+    EXPECT_TRUE(wait_for([&] { return machine_.alive("T1") == 0; }));
+    EXPECT_TRUE(wait_for([&] { return session(1).status == SessionState::kStopped; }));
+    EXPECT_TRUE(wait_for([&] { return bus_->last_value("process_status.T1") == nullptr; }));
+}
+
+TEST_F(Fleet, AnAdoptedWorkerGetsTheConfigurationThatChangedMeanwhile) {
+    start();
+    start_task();
+    leave();
+    ChangeSet change;
+    change.of(Kind::kTask).put.push_back(task("T1", "D1,D2"));
+    ASSERT_TRUE(store_.apply(change, 1, {}));
+    start();
+    ASSERT_TRUE(wait_for_status("RUNNING"));
+    const auto worker = machine_.worker("T1");
+    EXPECT_TRUE(wait_for([&] {
+        const std::lock_guard lock{worker->log.mutex};
+        return worker->log.config->devices.size() == 2;
+    }));
+    EXPECT_EQ(machine_.launches("T1"), 1U);
+}
+
+TEST_F(Fleet, SessionsLostByACrashOfTheSupervisorAreClosed) {
+    SessionRow row;
+    row.session_id = 7;
+    row.task_code = "T1";
+    row.status = SessionState::kRunning;
+    ASSERT_TRUE(store_.add_session(row));
+    start();
+    EXPECT_TRUE(wait_for([&] { return session(7).status == SessionState::kError; }));
+    const auto started = start_task();
+    EXPECT_EQ(started.session_id, 8);
+}
+
+TEST_F(Fleet, TwoSupervisorsOnOneDataDirectoryAreRefused) {
+    start();
+    StatusBus bus{system_clock()};
+    FakeStore store;
+    LiveValues live;
+    Supervisor second{settings_, store, bus, live, system_clock(), [](proto::LogLevel, const std::string&) {},
+                      [this](boost::asio::io_context& loop) { return machine_.launcher(loop); }};
+    const auto opened = second.open();
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(opened.error().message, HasSubstr(std::to_string(getpid())));
+}
+
+TEST_F(Fleet, AfterItsEndEveryQuestionIsAnswered) {
+    start();
+    supervisor_->request_stop();
+    thread_.join();
+    EXPECT_EQ(act(TaskAction::kStart).error->kind, ErrorKind::kUnavailable);
+    EXPECT_EQ(supervisor_->progress("T1").error().kind, ErrorKind::kUnavailable);
+    EXPECT_EQ(supervisor_->test_connection({}).error().kind, ErrorKind::kUnavailable);
+    supervisor_.reset();
+}
+
+TEST_F(Fleet, DataIsOnlyMadeIntoJsonWhenSomeoneWantsIt) {
+    start();
+    start_task();
+    ASSERT_TRUE(wait_for([&] { return live_.get(1).has_value(); }));
+    EXPECT_EQ(bus_->last_value("data.T1"), nullptr);
+    const auto subscription = bus_->subscribe("data.T1", [](const EventPtr&) {});
+    ASSERT_TRUE(wait_for([&] { return bus_->last_value("data.T1") != nullptr; }));
+    EXPECT_EQ(bus_->last_value("data.T1")->data.at("points").at(0).at("point_code"), "P_D1");
+}
+
+TEST_F(Fleet, ProgressAndLogsAndVitalsAreThere) {
+    start();
+    start_task();
+    EXPECT_TRUE(wait_for([&] {
+        const auto progress = supervisor_->progress("T1");
+        return progress && progress->points_per_second > 0;
+    }));
+    EXPECT_THAT(supervisor_->recent_logs("T1"), Not(IsEmpty()));
+    EXPECT_TRUE(wait_for([&] {
+        const auto vitals = supervisor_->vitals();
+        return vitals.workers == 1 && vitals.memory_mb > 0 && vitals.open_descriptors > 0 &&
+               vitals.link_received > 0;
+    }));
+    EXPECT_EQ(supervisor_->progress("NO_SUCH").error().kind, ErrorKind::kNotFound);
+}
+
+TEST_F(Fleet, ManyTasksStartAndStopTogether) {
+    ChangeSet change;
+    std::vector<std::string> codes;
+    for (int i = 0; i < 40; ++i) {
+        codes.push_back("M" + std::to_string(i));
+        change.of(Kind::kTask).put.push_back(task(codes.back(), "D1"));
+    }
+    start();
+    ASSERT_TRUE(supervisor_->apply(change, supervisor_->plant()->revision, {}));
+    for (const auto& result : supervisor_->act(TaskAction::kStart, codes, {})) EXPECT_FALSE(result.error);
+    for (const auto& code : codes) ASSERT_TRUE(wait_for_status("RUNNING", code)) << code;
+    for (const auto& code : codes) machine_.worker(code)->end({.code = {}, .signal = 9});
+    for (const auto& code : codes) {
+        ASSERT_TRUE(wait_for([&] { return machine_.launches(code) == 2 && status(code) == "RUNNING"; })) << code;
+    }
+    stop();
+    for (const auto& code : codes) EXPECT_EQ(machine_.alive(code), 0U) << code;
+}
+
+}  // namespace
+}  // namespace fieldwarden::supervisor
