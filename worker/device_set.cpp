@@ -33,10 +33,7 @@ Status DeviceSet::apply(const TaskConfig& config, bool paused) {
     // Everything that could be refused is tried before anything is stopped.
     for (const auto& [code, device] : wanted) {
         if (unchanged(code)) continue;
-        if (auto driver = make_(*device); !driver) {
-            return make_error(driver.error().kind,
-                              fmt::format("device {}: {}", code, driver.error().message));
-        }
+        if (auto driver = make_(*device); !driver) return driver.error();
     }
     for (auto it = devices_.begin(); it != devices_.end();) {
         if (wanted.contains(it->first) && unchanged(it->first)) {
