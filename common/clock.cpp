@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -63,6 +64,12 @@ const Clock& system_clock() {
 }
 
 std::string format_rfc3339(UtcTime time) {
+    // The form has four digits for the year. Times from damaged bytes may lie far outside, where calendar
+    // arithmetic would overflow.
+    using std::chrono::sys_days;
+    constexpr UtcTime kFirst = sys_days{std::chrono::year{0} / 1 / 1};
+    constexpr UtcTime kLast = UtcTime{sys_days{std::chrono::year{10'000} / 1 / 1}} - microseconds{1};
+    time = std::clamp(time, kFirst, kLast);
     const auto day = floor<std::chrono::days>(time);
     const std::chrono::year_month_day date{day};
     const std::chrono::hh_mm_ss clock{floor<milliseconds>(time - day)};

@@ -23,7 +23,8 @@ class Clock {
 // The machine's clocks. Thread safe.
 const Clock& system_clock();
 
-// "2026-11-22T13:40:27.123Z": RFC 3339, UTC, milliseconds (CONTRACT 3).
+// "2026-11-22T13:40:27.123Z": RFC 3339, UTC, milliseconds (CONTRACT 3). Times outside the years 0 to 9999
+// give the nearest one inside.
 std::string format_rfc3339(UtcTime time);
 // Accepts any RFC 3339 offset and 0 to 9 fractional digits; finer than microseconds is cut.
 Result<UtcTime> parse_rfc3339(std::string_view text);

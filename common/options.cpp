@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 
 namespace fieldwarden {
 
@@ -26,6 +28,15 @@ Status add(Options& options, std::string_view key, std::string value) {
     std::transform(name.begin(), name.end(), name.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     if (name.empty()) return bad("options: a value without a name; write key=value");
+    // A JSON member may be named anything; what the text form could not say is refused in both.
+    const auto unsayable = [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f ||
+               std::string_view{"=;\"\\{}"}.find(c) != std::string_view::npos;
+    };
+    if (std::any_of(name.begin(), name.end(), unsayable)) {
+        return bad(
+            fmt::format("options: the name '{}' holds a character that no option has", name.substr(0, 64)));
+    }
     if (!options.emplace(name, std::move(value)).second) {
         return bad(fmt::format("options: '{}' is given twice", name.substr(0, 64)));
     }
@@ -33,7 +44,18 @@ Status add(Options& options, std::string_view key, std::string value) {
 }
 
 Result<Options> from_json_object(std::string_view text) {
-    const auto parsed = nlohmann::json::parse(text, nullptr, false);
+    // The parser keeps the last of two members of one name without a word.
+    std::set<std::string> names;
+    std::optional<std::string> twice;
+    const auto watch = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+        if (event == nlohmann::json::parse_event_t::key && depth == 1 && !twice) {
+            auto name = value.get<std::string>();
+            if (!names.insert(name).second) twice = std::move(name);
+        }
+        return true;
+    };
+    const auto parsed = nlohmann::json::parse(text, watch, false);
+    if (twice) return bad(fmt::format("options: '{}' is given twice", twice->substr(0, 64)));
     if (!parsed.is_object()) return bad("options: starts with '{' but is not a JSON object");
     Options options;
     for (const auto& [key, value] : parsed.items()) {

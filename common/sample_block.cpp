@@ -108,7 +108,12 @@ void encode_sample_block(std::span<const Sample> samples, Bytes& out) {
         writer.put(static_cast<std::uint8_t>(static_cast<unsigned>(kind) |
                                              static_cast<unsigned>(sample.quality) << 3 |
                                              static_cast<unsigned>(sample.code) << 5));
-        if (!one_time) writer.put_varint(zigzag((sample.time - previous_time).count()));
+        if (!one_time) {
+            // Unsigned, as in the decoder: the difference of two extreme times wraps and comes back the same.
+            const auto now = static_cast<std::uint64_t>(sample.time.time_since_epoch().count());
+            const auto before = static_cast<std::uint64_t>(previous_time.time_since_epoch().count());
+            writer.put_varint(zigzag(static_cast<std::int64_t>(now - before)));
+        }
         put_value(writer, kind, sample.value);
         previous_point = point;
         previous_time = sample.time;

@@ -1,6 +1,7 @@
 #include "proto/shapes.h"
 
 #include <cmath>
+#include <stdexcept>
 
 namespace fieldwarden::proto {
 
@@ -25,7 +26,8 @@ std::optional<E> optional_name(const Json& json, const char* key) {
 
 UtcTime time_from(const Json& json) {
     const auto parsed = parse_rfc3339(json.get_ref<const std::string&>());
-    return parsed ? *parsed : UtcTime{};
+    if (!parsed) throw std::invalid_argument(parsed.error().message);
+    return *parsed;
 }
 
 }  // namespace

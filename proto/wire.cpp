@@ -264,21 +264,38 @@ constexpr std::array<std::string_view, kMessageCount> kNames{
     "test_storage", "beat_ack",
 };
 
-// Builds the document and stops at a depth no message of ours needs: the parser underneath recurses, and
-// nesting from outside must not choose our stack depth.
+// Builds the document within bounds. Depth: the parser underneath recurses, and nesting from outside must not
+// choose our stack depth. Values: one byte of CBOR can become sixteen of memory, so that a payload within its
+// limit could still ask for a gigabyte.
 class BoundedDocument : public nlohmann::detail::json_sax_dom_parser<Json> {
     using Base = nlohmann::detail::json_sax_dom_parser<Json>;
 
   public:
     using Base::Base;
-    bool start_object(std::size_t size) { return ++depth_ <= kDeepest && Base::start_object(size); }
-    bool start_array(std::size_t size) { return ++depth_ <= kDeepest && Base::start_array(size); }
+    bool null() { return one_more() && Base::null(); }
+    bool boolean(bool value) { return one_more() && Base::boolean(value); }
+    bool number_integer(Json::number_integer_t value) { return one_more() && Base::number_integer(value); }
+    bool number_unsigned(Json::number_unsigned_t value) { return one_more() && Base::number_unsigned(value); }
+    bool number_float(Json::number_float_t value, const Json::string_t& text) {
+        return one_more() && Base::number_float(value, text);
+    }
+    bool string(Json::string_t& value) { return one_more() && Base::string(value); }
+    bool binary(Json::binary_t& value) { return one_more() && Base::binary(value); }
+    bool start_object(std::size_t size) { return one_deeper() && Base::start_object(size); }
+    bool start_array(std::size_t size) { return one_deeper() && Base::start_array(size); }
     bool end_object() { return --depth_, Base::end_object(); }
     bool end_array() { return --depth_, Base::end_array(); }
 
   private:
     static constexpr int kDeepest = 16;
+    // A task of 100,000 points with every member set has 1.4 million.
+    static constexpr std::size_t kMostValues = 4'000'000;
+
+    bool one_more() { return ++values_ <= kMostValues; }
+    bool one_deeper() { return ++depth_ <= kDeepest && one_more(); }
+
     int depth_ = 0;
+    std::size_t values_ = 0;
 };
 
 Json parse_cbor(ByteSpan payload) {
@@ -286,7 +303,7 @@ Json parse_cbor(ByteSpan payload) {
     Json document;
     BoundedDocument sax{document, true};
     if (!Json::sax_parse(bytes, bytes + payload.size(), &sax, Json::input_format_t::cbor)) {
-        throw std::invalid_argument("nested too deeply");
+        throw std::invalid_argument("nested too deeply, or too many values");
     }
     if (!document.is_object()) throw std::invalid_argument("the payload is not an object");
     return document;

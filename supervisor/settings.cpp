@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <filesystem>
 #include <functional>
@@ -15,8 +14,8 @@
 #include <variant>
 
 #include "common/clock.h"
-#include "common/device_options.h"
 #include "supervisor/fleet/worker_launch.h"
+#include "supervisor/listen_address.h"
 #include "supervisor/status/status_pub.h"
 
 namespace fieldwarden::supervisor {
@@ -395,20 +394,13 @@ std::string default_data_dir(const Environment& environment) {
     return (home == environment.end() ? std::string{"."} : home->second) + "/.local/share/fieldwarden";
 }
 
-bool is_loopback(const std::string& host) {
-    if (host == "localhost") return true;
-    boost::system::error_code error;
-    const auto address = boost::asio::ip::make_address(host, error);
-    return !error && address.is_loopback();
-}
-
 // What no single key can be blamed for.
 void check_together(const Settings& s, SettingsProblems& problems) {
     const auto wrong = [&](std::string text) { problems.errors.push_back(std::move(text)); };
-    if (const auto listen = parse_host_port(s.server.listen, 0); !listen) {
+    if (const auto listen = parse_listen_address(s.server.listen); !listen) {
         wrong(fmt::format("server.listen = '{}': {}", s.server.listen, listen.error().message));
     } else if (!is_loopback(listen->host) && !s.server.allow_insecure_listen) {
-        wrong(fmt::format("server.listen = '{}' reaches beyond this machine and TLS is not configured: listen on "
+        wrong(fmt::format("server.listen = '{}' reaches beyond loopback and TLS is not configured: listen on "
                           "127.0.0.1 behind a TLS proxy, or set server.allow_insecure_listen = true",
                           s.server.listen));
     }

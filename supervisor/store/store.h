@@ -88,8 +88,8 @@ struct Page {
 };
 
 struct SessionFilter {
-    std::optional<std::int64_t> task_id;
-    std::optional<std::string> task_code;
+    std::optional<std::int64_t> task_id = {};
+    std::optional<std::string> task_code = {};
     bool active_only = false;
 };
 

@@ -50,6 +50,8 @@ struct DeliveryRecord {
 struct DeliveryBatch {
     std::span<const DeliveryRecord> records;
     const PointDirectory* directory = nullptr;
+    // Tells directories apart by their content, across processes: a sink that stores them need not compare.
+    std::uint64_t directory_version = 0;
 };
 
 enum class Verdict : std::uint8_t {
@@ -83,7 +85,7 @@ class Sink {
     };
     [[nodiscard]] virtual Limits limits() const = 0;
     // Writes a marked probe record, reads it back where the store can, and removes it. The text says what was
-    // checked.
+    // checked. Connects by itself: open() is not called before.
     virtual Result<std::string> probe() = 0;
     // Makes a blocked call return soon. The only call allowed from another thread.
     virtual void interrupt() = 0;

@@ -1,0 +1,286 @@
+// The command line: options, help and which verb is which.
+#include "supervisor/cli/cli.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "supervisor/cli/verbs.h"
+
+namespace fieldwarden::supervisor {
+
+namespace {
+
+using cli::Common;
+
+constexpr std::array kVerbs{
+    "import",   "export",   "template", "status",          "top",          "start",
+    "stop",     "pause",    "resume",   "restart",         "logs",         "points",
+    "sessions", "timeline", "health",   "test-connection", "test-storage", "watch",
+};
+
+std::string language_of_environment() {
+    for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
+        const char* value = std::getenv(name);
+        if (value != nullptr && *value != '\0')
+            return std::string_view{value}.starts_with("zh") ? "zh" : "en";
+    }
+    return "en";
+}
+
+// What no flag gave, from the environment.
+Common with_environment(Common common) {
+    const auto fill = [](std::string& value, const char* name) {
+        const char* given = std::getenv(name);
+        if (value.empty() && given != nullptr) value = given;
+    };
+    fill(common.server, "FIELDWARDEN_SERVER");
+    fill(common.token, "FIELDWARDEN_TOKEN");
+    fill(common.data_dir, "FIELDWARDEN_SERVER_DATA_DIR");
+    if (common.server.empty()) common.server = "http://127.0.0.1:8700";
+    return common;
+}
+
+// Everything the command line may set; filled by CLI11, used by the callback of the verb.
+struct Arguments {
+    Common common;
+    cli::ImportArguments import;
+    std::string file;
+    std::string task;
+    cli::ActionArguments action;
+    cli::LogArguments logs;
+    bool follow = false;
+    unsigned limit = 50;
+    std::int64_t session_id = 0;
+    std::string code;
+    cli::WatchArguments watch;
+};
+
+class CommandLine {
+  public:
+    CommandLine() {
+        app_.name("fieldwarden");
+        app_.require_subcommand(1);
+        app_.footer(
+            "Also: fieldwarden serve (the supervisor), fieldwarden simulate (mock devices); each has its own "
+            "--help.\n"
+            "Exit codes: 0 done, 1 failed, 2 usage, 3 the supervisor cannot be reached.");
+        add_workbook_verbs();
+        add_fleet_verbs();
+        add_follow_verbs();
+        add_probe_verbs();
+    }
+
+    int run(int argc, char** argv) {
+        try {
+            app_.parse(argc, argv);
+        } catch (const CLI::Success& help) {
+            return app_.exit(help);
+        } catch (const CLI::ParseError& wrong) {
+            app_.exit(wrong);
+            return kExitUsage;
+        }
+        arguments_.common = with_environment(std::move(arguments_.common));
+        return verb_();
+    }
+
+  private:
+    // A verb with the options that all of them take.
+    CLI::App* add(const std::string& name, const std::string& does, const std::string& examples) {
+        auto* verb = app_.add_subcommand(name, does);
+        auto& common = arguments_.common;
+        // The environment is looked up later (with_environment): CLI11 would let the environment of a verb
+        // that was not called overrule the flag of the one that was.
+        verb->add_option("--server", common.server,
+                         "Address of the supervisor (Env:FIELDWARDEN_SERVER) [http://127.0.0.1:8700]")
+            ->group("Connection");
+        verb->add_option("--token", common.token,
+                         "Access token (Env:FIELDWARDEN_TOKEN, where other users do not see it) "
+                         "[admin.token in the data directory]")
+            ->group("Connection");
+        verb->add_option("--data-dir", common.data_dir,
+                         "The supervisor's data directory, for admin.token and the status channel "
+                         "(Env:FIELDWARDEN_SERVER_DATA_DIR)")
+            ->group("Connection");
+        verb->add_flag("--json", common.json, "Print JSON for scripts instead of tables");
+        verb->footer("Examples:\n" + examples);
+        return verb;
+    }
+    void runs(CLI::App* verb, std::function<int(cli::Session&)> work) {
+        verb->callback([this, work = std::move(work)] {
+            verb_ = [this, work] {
+                auto session = cli::open_session(arguments_.common);
+                return work(session);
+            };
+        });
+    }
+    void add_language(CLI::App* verb) {
+        arguments_.common.language = language_of_environment();
+        verb->add_option("--lang", arguments_.common.language, "Language of the workbook's messages")
+            ->check(CLI::IsMember({"en", "zh"}))
+            ->capture_default_str();
+    }
+    [[nodiscard]] std::optional<std::string> task() const {
+        return arguments_.task.empty() ? std::nullopt : std::optional{arguments_.task};
+    }
+
+    void add_workbook_verbs() {
+        auto* verb =
+            add("import", "Check a workbook, show every problem and what it would change, and apply it",
+                "  fieldwarden import plant.xlsx            check only\n"
+                "  fieldwarden import plant.xlsx --apply    check and store\n"
+                "  fieldwarden import csv-folder --replace --apply");
+        verb->add_option("FILE", arguments_.import.file,
+                         "Workbook (.xlsx, .xls), .zip of .csv, or a folder of .csv")
+            ->required();
+        verb->add_flag("--apply", arguments_.import.apply,
+                       "Store the changes when the workbook has no errors");
+        verb->add_flag("--replace", arguments_.import.replace, "Also remove what the workbook does not hold");
+        add_language(verb);
+        runs(verb, [this](auto& session) { return cli::import_workbook(session, arguments_.import); });
+
+        verb =
+            add("export", "Write the whole configuration as a workbook", "  fieldwarden export plant.xlsx");
+        verb->add_option("FILE", arguments_.file, "Workbook to write; - for standard output")->required();
+        add_language(verb);
+        runs(verb,
+             [this](auto& session) { return cli::download_workbook(session, "/export", arguments_.file); });
+
+        verb = add("template", "Write an empty workbook to fill in",
+                   "  fieldwarden template plant.xlsx --lang zh");
+        verb->add_option("FILE", arguments_.file, "Workbook to write; - for standard output")->required();
+        add_language(verb);
+        runs(verb, [this](auto& session) {
+            return cli::download_workbook(session, "/import-jobs/template", arguments_.file);
+        });
+    }
+
+    void add_fleet_verbs() {
+        auto* verb = add("status", "Show all tasks, or one with its devices",
+                         "  fieldwarden status\n  fieldwarden status WELD_A\n  fieldwarden status --json");
+        verb->add_option("TASK", arguments_.task, "Task code");
+        runs(verb, [this](auto& session) { return cli::show_status(session, task()); });
+
+        verb = add("top", "Watch all tasks on a full screen (q quits)", "  fieldwarden top");
+        runs(verb, [](auto& session) { return cli::top(session); });
+
+        for (const auto& [action, does] : {std::pair{"start", "Start tasks"},
+                                           {"stop", "Stop tasks"},
+                                           {"pause", "Pause running tasks; their connections stay open"},
+                                           {"resume", "Resume paused tasks"},
+                                           {"restart", "Stop and start tasks"}}) {
+            const std::string name = action;
+            verb = add(name, does,
+                       fmt::format("  fieldwarden {0} WELD_A WELD_B\n  fieldwarden {0} --group line1\n"
+                                   "  fieldwarden {0} --all",
+                                   name));
+            auto* tasks = verb->add_option("TASK", arguments_.action.tasks, "Task codes");
+            auto* group = verb->add_option("--group", arguments_.action.group, "All tasks of this group");
+            auto* all = verb->add_flag("--all", arguments_.action.all, "All tasks");
+            tasks->excludes(group)->excludes(all);
+            group->excludes(all);
+            verb->callback([this, name] {
+                if (arguments_.action.tasks.empty() && arguments_.action.group.empty() &&
+                    !arguments_.action.all) {
+                    throw CLI::RequiredError("TASK, --group or --all");
+                }
+                arguments_.action.action = name;
+                verb_ = [this] {
+                    auto session = cli::open_session(arguments_.common);
+                    return cli::act_on_tasks(session, arguments_.action);
+                };
+            });
+        }
+
+        verb = add("sessions", "List the runs of all tasks or of one, newest first",
+                   "  fieldwarden sessions WELD_A --limit 10");
+        verb->add_option("TASK", arguments_.task, "Task code");
+        verb->add_option("--limit", arguments_.limit, "How many")
+            ->check(CLI::Range(1, 1000))
+            ->capture_default_str();
+        runs(verb, [this](auto& session) { return cli::show_sessions(session, task(), arguments_.limit); });
+
+        verb = add("timeline", "Show what happened in one run, and why", "  fieldwarden timeline 42");
+        verb->add_option("SESSION", arguments_.session_id, "Session number, from `fieldwarden sessions`")
+            ->required();
+        runs(verb, [this](auto& session) { return cli::show_timeline(session, arguments_.session_id); });
+
+        verb = add("health", "Show the health of the whole installation", "  fieldwarden health");
+        runs(verb, [](auto& session) { return cli::show_health(session); });
+    }
+
+    void add_follow_verbs() {
+        auto* verb =
+            add("logs", "Show a task's log",
+                "  fieldwarden logs WELD_A -f\n  fieldwarden logs WELD_A --level warning --since 2h\n"
+                "  fieldwarden logs WELD_A --grep 'timed out|refused'");
+        auto& logs = arguments_.logs;
+        verb->add_option("TASK", logs.task, "Task code")->required();
+        verb->add_flag("-f,--follow", logs.follow, "Keep printing what comes (Ctrl-C ends)");
+        verb->add_option("--level", logs.level, "Least level shown")
+            ->check(CLI::IsMember({"debug", "info", "warning", "error", "critical"}));
+        verb->add_option("--since", logs.since, "Only entries after this: 10m, 2h, 2026-11-22T13:40:00Z");
+        verb->add_option("--grep", logs.grep, "Only messages that match this extended regular expression");
+        verb->add_option("--limit", logs.limit, "Entries to start with")
+            ->check(CLI::Range(1, 1000))
+            ->capture_default_str();
+        runs(verb, [this](auto& session) { return cli::show_logs(session, arguments_.logs); });
+
+        verb = add("points", "Show the newest value of every point of a task",
+                   "  fieldwarden points WELD_A\n  fieldwarden points WELD_A -f");
+        verb->add_option("TASK", arguments_.task, "Task code")->required();
+        verb->add_flag("-f,--follow", arguments_.follow, "Keep printing what changes (Ctrl-C ends)");
+        runs(verb,
+             [this](auto& session) { return cli::show_points(session, arguments_.task, arguments_.follow); });
+
+        verb = add("watch", "Print the ZeroMQ status channel as JSON lines",
+                   "  fieldwarden watch\n  fieldwarden watch process_status. fleet\n"
+                   "  fieldwarden watch data.WELD_A --count 10");
+        verb->add_option("TOPIC", arguments_.watch.topics, "Topic prefixes; none: everything");
+        verb->add_option(
+            "--endpoint", arguments_.watch.endpoint,
+            "Endpoint of the channel, as in tcp://127.0.0.1:8701; default: the data directory's socket");
+        verb->add_option("--count", arguments_.watch.count, "End after this many messages")
+            ->capture_default_str();
+        verb->callback(
+            [this] { verb_ = [this] { return cli::watch(arguments_.common, arguments_.watch); }; });
+    }
+
+    void add_probe_verbs() {
+        auto* verb = add("test-connection", "Connect to a device once and read from it",
+                         "  fieldwarden test-connection WELD_01");
+        verb->add_option("DEVICE", arguments_.code, "Device code")->required();
+        runs(verb, [this](auto& session) {
+            return cli::run_probe(session, "/test-connection", "device_code", arguments_.code);
+        });
+        verb = add("test-storage", "Connect to a sink once and write nothing to it",
+                   "  fieldwarden test-storage INFLUX");
+        verb->add_option("SINK", arguments_.code, "Sink code")->required();
+        runs(verb, [this](auto& session) {
+            return cli::run_probe(session, "/test-storage", "sink_code", arguments_.code);
+        });
+    }
+
+    CLI::App app_{"Fieldwarden: industrial data acquisition. Client of a running supervisor."};
+    Arguments arguments_;
+    std::function<int()> verb_;
+};
+
+}  // namespace
+
+bool is_cli_verb(std::string_view word) {
+    return std::find(kVerbs.begin(), kVerbs.end(), word) != kVerbs.end();
+}
+
+int cli_main(int argc, char** argv) {
+    CommandLine line;
+    return line.run(argc, argv);
+}
+
+}  // namespace fieldwarden::supervisor

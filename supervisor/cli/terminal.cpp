@@ -1,0 +1,70 @@
+#include "supervisor/cli/terminal.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace fieldwarden::supervisor::cli {
+
+using std::chrono::steady_clock;
+
+bool stdout_is_terminal() {
+    return ::isatty(STDOUT_FILENO) == 1;
+}
+
+bool colour_wanted() {
+    const char* refused = std::getenv("NO_COLOR");
+    if (refused != nullptr && *refused != '\0') return false;
+    const char* term = std::getenv("TERM");
+    return stdout_is_terminal() && (term == nullptr || std::string_view{term} != "dumb");
+}
+
+TerminalSize terminal_size() {
+    struct winsize size {};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+    return {size.ws_col, size.ws_row};
+}
+
+std::optional<std::size_t> table_width() {
+    return stdout_is_terminal() ? std::optional{terminal_size().columns} : std::nullopt;
+}
+
+ProgressLine::ProgressLine(std::string label)
+    : label_(std::move(label)),
+      started_(steady_clock::now()),
+      drawn_(started_),
+      on_terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+ProgressLine::~ProgressLine() {
+    if (visible_) fmt::print(stderr, "\r\x1b[K");
+}
+
+void ProgressLine::update(std::uint64_t done, std::uint64_t total) {
+    constexpr std::chrono::milliseconds kPatience{1000};
+    constexpr std::chrono::milliseconds kRefresh{100};
+    constexpr std::size_t kBar = 30;
+    const auto now = steady_clock::now();
+    if (!on_terminal_ || now - started_ < kPatience || now - drawn_ < kRefresh) return;
+    drawn_ = now;
+    visible_ = true;
+    const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_);
+    std::string bar(kBar, '.');
+    std::string figure;
+    if (total > 0) {
+        const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+        const auto full = static_cast<std::ptrdiff_t>(share * static_cast<double>(kBar));
+        std::fill(bar.begin(), bar.begin() + full, '#');
+        figure = fmt::format(" {:3.0f} %", share * 100);
+    } else {
+        bar[static_cast<std::size_t>(elapsed / kRefresh) % kBar] = '#';
+    }
+    fmt::print(stderr, "\r\x1b[K{} [{}]{} {} s", label_, bar, figure, elapsed.count() / 1000);
+    std::fflush(stderr);
+}
+
+}  // namespace fieldwarden::supervisor::cli

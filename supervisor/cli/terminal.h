@@ -1,0 +1,43 @@
+// What the process knows about its terminal, and the progress line.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace fieldwarden::supervisor::cli {
+
+bool stdout_is_terminal();
+// A terminal, and neither NO_COLOR (no-color.org) is set nor TERM=dumb.
+bool colour_wanted();
+struct TerminalSize {
+    std::size_t columns = 80;
+    std::size_t rows = 24;
+};
+TerminalSize terminal_size();
+// For Table::render: the width of the terminal, nullopt when the output goes elsewhere.
+std::optional<std::size_t> table_width();
+
+// One line on standard error that tells how far a long step is; drawn only on a terminal and only when the
+// step has lasted a second, gone when the object is.
+class ProgressLine {
+  public:
+    explicit ProgressLine(std::string label);
+    ~ProgressLine();
+    ProgressLine(const ProgressLine&) = delete;
+    ProgressLine& operator=(const ProgressLine&) = delete;
+
+    void relabel(std::string label) { label_ = std::move(label); }
+    // A bar; with `total` 0 a moving mark, because the length is not known.
+    void update(std::uint64_t done, std::uint64_t total);
+
+  private:
+    std::string label_;
+    std::chrono::steady_clock::time_point started_;
+    std::chrono::steady_clock::time_point drawn_;
+    bool on_terminal_;
+    bool visible_ = false;
+};
+
+}  // namespace fieldwarden::supervisor::cli

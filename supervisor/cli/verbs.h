@@ -1,0 +1,80 @@
+// What the verbs do, one function each; cli.cpp reads the command line and calls them. Every one returns the
+// process's exit code.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "supervisor/cli/api_client.h"
+
+namespace fieldwarden::supervisor::cli {
+
+// Options every verb takes.
+struct Common {
+    std::string server;
+    std::string token;     // empty: <data_dir>/admin.token
+    std::string data_dir;  // empty: the default of `fieldwarden serve`
+    std::string language;  // en | zh
+    bool json = false;
+};
+
+struct Session {
+    Common common;
+    ApiClient api;
+    bool colour;
+};
+Session open_session(const Common& common);
+std::string data_dir_of(const Common& common);
+
+// Prints the error to standard error; the exit code that goes with it.
+int fail(const Error& error);
+// `value` as one JSON text on standard output.
+int print_json(const Json& value);
+
+struct ImportArguments {
+    std::string file;
+    bool apply = false;
+    bool replace = false;
+};
+int import_workbook(Session& session, const ImportArguments& arguments);
+// GET `path` into a file: export and template.
+int download_workbook(Session& session, const std::string& path, const std::string& file);
+
+int show_status(Session& session, const std::optional<std::string>& task);
+int show_sessions(Session& session, const std::optional<std::string>& task, unsigned limit);
+int show_timeline(Session& session, std::int64_t id);
+int show_health(Session& session);
+
+struct ActionArguments {
+    std::string action;
+    std::vector<std::string> tasks;
+    std::string group;
+    bool all = false;
+};
+int act_on_tasks(Session& session, const ActionArguments& arguments);
+
+// POST /test-connection or /test-storage; `member` is the code's name in the body.
+int run_probe(Session& session, const std::string& path, const std::string& member, const std::string& code);
+
+struct LogArguments {
+    std::string task;
+    bool follow = false;
+    std::string level;
+    std::string since;  // RFC 3339, or a duration back from now
+    std::string grep;   // POSIX extended regular expression
+    unsigned limit = 200;
+};
+int show_logs(Session& session, const LogArguments& arguments);
+int show_points(Session& session, const std::string& task, bool follow);
+
+struct WatchArguments {
+    std::vector<std::string> topics;
+    std::string endpoint;     // empty: the data directory's status socket
+    std::uint64_t count = 0;  // messages until it ends; 0: until interrupted
+};
+int watch(const Common& common, const WatchArguments& arguments);
+
+int top(Session& session);
+
+}  // namespace fieldwarden::supervisor::cli

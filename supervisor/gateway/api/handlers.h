@@ -1,0 +1,76 @@
+// The API handlers, by file. Each is named in the route table (routes.cpp) and nowhere else.
+#pragma once
+
+#include <optional>
+
+#include "supervisor/control.h"
+#include "supervisor/gateway/http.h"
+#include "supervisor/gateway/router.h"
+
+namespace fieldwarden::supervisor::gateway {
+
+// records.cpp: the six kinds of configuration.
+HttpResponse list_records(Kind kind, const HttpRequest& request, Context& context);
+HttpResponse create_record(Kind kind, const HttpRequest& request, Context& context);
+HttpResponse show_record(Kind kind, const HttpRequest& request, Context& context);
+HttpResponse change_record(Kind kind, const HttpRequest& request, Context& context);
+HttpResponse remove_record(Kind kind, const HttpRequest& request, Context& context);
+
+// import_jobs.cpp
+HttpResponse create_import_job(const HttpRequest& request, Context& context);
+HttpResponse list_import_jobs(const HttpRequest& request, Context& context);
+HttpResponse show_import_job(const HttpRequest& request, Context& context);
+HttpResponse show_import_diff(const HttpRequest& request, Context& context);
+HttpResponse apply_import_job(const HttpRequest& request, Context& context);
+HttpResponse download_template(const HttpRequest& request, Context& context);
+HttpResponse download_export(const HttpRequest& request, Context& context);
+
+// tasks.cpp
+HttpResponse act_on_task(TaskAction action, const HttpRequest& request, Context& context);
+HttpResponse act_on_tasks(const HttpRequest& request, Context& context);
+HttpResponse acquire_once(const HttpRequest& request, Context& context);
+HttpResponse task_progress(const HttpRequest& request, Context& context);
+HttpResponse task_logs(const HttpRequest& request, Context& context);
+HttpResponse task_points(const HttpRequest& request, Context& context);
+HttpResponse task_stream(const HttpRequest& request, Context& context);
+// 202 of an action, or its problem (409 with the session_id of a running task).
+HttpResponse action_response(const ActionResult& result);
+// {point_code, point_name, device_code, unit, value, quality, quality_code, timestamp}
+proto::Json live_point_json(const Record& point, const std::optional<Sample>& sample);
+
+// sessions.cpp
+HttpResponse start_session(const HttpRequest& request, Context& context);
+HttpResponse act_on_session(TaskAction action, const HttpRequest& request, Context& context);
+HttpResponse list_sessions(const HttpRequest& request, Context& context);
+HttpResponse list_active_sessions(const HttpRequest& request, Context& context);
+HttpResponse show_session(const HttpRequest& request, Context& context);
+HttpResponse session_data_points(const HttpRequest& request, Context& context);
+HttpResponse session_timeline(const HttpRequest& request, Context& context);
+HttpResponse session_socket(const HttpRequest& request, Context& context);
+
+// status.cpp: processes, health, events, audit.
+HttpResponse list_processes(const HttpRequest& request, Context& context);
+HttpResponse show_process(const HttpRequest& request, Context& context);
+HttpResponse show_process_health(const HttpRequest& request, Context& context);
+HttpResponse show_health(const HttpRequest& request, Context& context);
+HttpResponse list_events(const HttpRequest& request, Context& context);
+HttpResponse list_audit(const HttpRequest& request, Context& context);
+HttpResponse topics_socket(const HttpRequest& request, Context& context);
+HttpResponse fleet_socket(const HttpRequest& request, Context& context);
+
+// probes.cpp
+HttpResponse test_connection(const HttpRequest& request, Context& context);
+HttpResponse test_storage(const HttpRequest& request, Context& context);
+
+// realtime.cpp
+HttpResponse realtime_data(const HttpRequest& request, Context& context);
+HttpResponse realtime_socket(const HttpRequest& request, Context& context);
+
+// root.cpp: liveness, readiness, metrics, the contract, the start page.
+HttpResponse show_alive(const HttpRequest& request, Context& context);
+HttpResponse show_ready(const HttpRequest& request, Context& context);
+HttpResponse show_metrics(const HttpRequest& request, Context& context);
+HttpResponse show_openapi(const HttpRequest& request, Context& context);
+HttpResponse show_start_page(const HttpRequest& request, Context& context);
+
+}  // namespace fieldwarden::supervisor::gateway

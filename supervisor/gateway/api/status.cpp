@@ -1,0 +1,208 @@
+// What runs and how well: processes, health, the event journal, the audit trail, and the status sockets.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "supervisor/gateway/api/handlers.h"
+#include "supervisor/gateway/api/json_input.h"
+#include "supervisor/gateway/context.h"
+#include "supervisor/gateway/outbox.h"
+#include "supervisor/gateway/plant_index.h"
+
+namespace fieldwarden::supervisor::gateway {
+
+using proto::Json;
+
+namespace {
+
+constexpr std::uint64_t kMostSorted = 20'000;
+
+// A task of which nothing has been published is not running.
+Json process_json(const std::string& task_code, const StatusBus& bus) {
+    if (const auto event = bus.last_value("process_status." + task_code)) return event->data;
+    proto::ProcessStatus stopped;
+    stopped.name = task_code;
+    stopped.connection_status = "unknown";
+    return proto::to_json(stopped);
+}
+
+std::vector<EventPtr> health_of(const std::string& task_code, const StatusBus& bus) {
+    const auto topic = "health_checks." + task_code;
+    auto results = bus.last_values(topic);
+    // A topic is a prefix: T1 also finds T10.
+    std::erase_if(results, [&](const EventPtr& event) { return event->topic != topic; });
+    return results;
+}
+
+OrRefusal<std::string> task_code_of(const HttpRequest& request, Context& context) {
+    const auto index = context.indexes.current();
+    const auto* task = index->find(Kind::kTask, request.param("task_code"));
+    if (!task) return missing("task", request.param("task_code"));
+    return task->code();
+}
+
+std::string text_of(const Json& data, const char* member) {
+    const auto found = data.find(member);
+    return found != data.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
+Json audit_json(const AuditEntry& entry) {
+    return {{"id", entry.id},
+            {"timestamp", format_rfc3339(entry.at)},
+            {"actor", entry.actor.name},
+            {"role", entry.actor.role},
+            {"remote", entry.actor.remote},
+            {"action", entry.action},
+            {"subject", entry.subject},
+            {"detail", entry.detail}};
+}
+
+HttpResponse stream_response(StreamPlan plan) {
+    HttpResponse response;
+    response.stream = std::move(plan);
+    return response;
+}
+
+}  // namespace
+
+HttpResponse list_processes(const HttpRequest& request, Context& context) {
+    const auto query = read_list_query(
+        request, {"name", "type", "status", "pid", "cpu_percent", "memory_mb", "uptime_seconds",
+                  "restart_count", "health_score", "data_collection_rate", "error_count_24h"});
+    if (!query) return query.error();
+    const auto plant = context.services.control.plant();
+    const auto& tasks = plant->of(Kind::kTask).all();
+    const auto& bus = context.services.bus;
+    if (query->q.empty() && query->sort.empty()) {
+        const auto begin =
+            std::min<std::size_t>(tasks.size(), std::size_t{query->page.page - 1} * query->page.page_size);
+        const auto end = std::min<std::size_t>(tasks.size(), begin + query->page.page_size);
+        Json items = Json::array();
+        for (auto i = begin; i < end; ++i) items.push_back(process_json(tasks[i].code(), bus));
+        return page_response(std::move(items), query->page, tasks.size());
+    }
+    std::vector<Json> rows;
+    for (const auto& task : tasks) rows.push_back(process_json(task.code(), bus));
+    return list_response(std::move(rows), *query,
+                         {"name", "type", "status", "last_error", "connection_status"});
+}
+
+HttpResponse show_process(const HttpRequest& request, Context& context) {
+    const auto code = task_code_of(request, context);
+    if (!code) return code.error();
+    return json_response(process_json(*code, context.services.bus));
+}
+
+HttpResponse show_process_health(const HttpRequest& request, Context& context) {
+    const auto code = task_code_of(request, context);
+    if (!code) return code.error();
+    Json items = Json::array();
+    for (const auto& event : health_of(*code, context.services.bus)) items.push_back(event->data);
+    return json_response({{"items", std::move(items)}});
+}
+
+HttpResponse show_health(const HttpRequest&, Context& context) {
+    const auto plant = context.services.control.plant();
+    const auto& bus = context.services.bus;
+    proto::SystemHealthSummary summary;
+    summary.last_check_time = context.services.clock.utc_now();
+    std::optional<UtcTime> last_check;
+    for (const auto& task : plant->of(Kind::kTask).all()) {
+        ++summary.total_processes;
+        const auto state = text_of(process_json(task.code(), bus), "status");
+        bool warning = false;
+        bool critical = state == to_name(proto::ProcessState::kCrashed);
+        if (critical) summary.issues.push_back(fmt::format("{}: CRASHED", task.code()));
+        // Checks of a process that no longer runs say nothing about now.
+        if (state != to_name(proto::ProcessState::kStopped) && !critical) {
+            for (const auto& event : health_of(task.code(), bus)) {
+                const auto status = text_of(event->data, "status");
+                if (status != "warning" && status != "critical") continue;
+                (status == "critical" ? critical : warning) = true;
+                summary.issues.push_back(fmt::format("{}: {}: {}", task.code(),
+                                                     text_of(event->data, "check_type"),
+                                                     text_of(event->data, "details")));
+            }
+        }
+        for (const auto& event : health_of(task.code(), bus))
+            last_check = std::max(last_check.value_or(event->time), event->time);
+        if (critical) {
+            ++summary.critical_processes;
+        } else if (warning) {
+            ++summary.warning_processes;
+        } else {
+            ++summary.healthy_processes;
+        }
+    }
+    if (last_check) summary.last_check_time = *last_check;
+    summary.overall_status = summary.critical_processes > 0  ? proto::HealthStatus::kCritical
+                             : summary.warning_processes > 0 ? proto::HealthStatus::kWarning
+                                                             : proto::HealthStatus::kHealthy;
+    return json_response(proto::to_json(summary));
+}
+
+HttpResponse list_events(const HttpRequest& request, Context& context) {
+    const auto& bus = context.services.bus;
+    const auto after = read_integer(request, "after", 0, INT64_MAX);
+    if (!after) return after.error();
+    const auto limit = read_integer(request, "limit", 1, 10'000);
+    if (!limit) return limit.error();
+    const auto topic = request.query_value("topic").value_or("");
+    const auto last = bus.last_seq();
+    const auto from =
+        after->has_value() ? static_cast<std::uint64_t>(**after) : (last > 100 ? last - 100 : 0);
+    const auto most = static_cast<std::size_t>(limit->value_or(1000));
+    if (from > last)
+        return problem(410, fmt::format("no event {} has been published; the last one is {}", from, last));
+    const auto events = bus.since(from, most);
+    if (!events) {
+        return problem(
+            410, fmt::format("the journal no longer holds what came after {}; read the current state", from));
+    }
+    std::string items;
+    for (const auto& event : *events) {
+        if (!event->topic.starts_with(topic)) continue;
+        if (!items.empty()) items += ',';
+        items += envelope_with_topic(*event);
+    }
+    const auto reached = events->empty() ? from : events->back()->seq;
+    HttpResponse response;
+    response.body = fmt::format(R"({{"items":[{}],"next_after":{},"last_seq":{}}})", items, reached, last);
+    return response;
+}
+
+HttpResponse list_audit(const HttpRequest& request, Context& context) {
+    const auto query = read_list_query(request, {"id", "timestamp", "actor", "action", "subject"});
+    if (!query) return query.error();
+    auto& store = context.services.store;
+    if (query->q.empty() && query->sort.empty()) {
+        const auto page = store.audit(query->page);
+        if (!page) return problem(page.error());
+        Json items = Json::array();
+        for (const auto& entry : page->items) items.push_back(audit_json(entry));
+        return page_response(std::move(items), query->page, page->total);
+    }
+    std::vector<Json> rows;
+    for (PageRequest part{1, 1000}; rows.size() < kMostSorted; ++part.page) {
+        const auto page = store.audit(part);
+        if (!page) return problem(page.error());
+        for (const auto& entry : page->items) rows.push_back(audit_json(entry));
+        if (page->items.size() < part.page_size) break;
+    }
+    return list_response(std::move(rows), *query, {"actor", "role", "remote", "action", "subject"});
+}
+
+HttpResponse topics_socket(const HttpRequest&, Context&) {
+    StreamPlan plan;
+    plan.takes_commands = true;
+    return stream_response(std::move(plan));
+}
+
+HttpResponse fleet_socket(const HttpRequest&, Context&) {
+    StreamPlan plan;
+    plan.topics = {"fleet"};
+    plan.snapshot = true;
+    return stream_response(std::move(plan));
+}
+
+}  // namespace fieldwarden::supervisor::gateway

@@ -1,0 +1,214 @@
+#include "supervisor/gateway/auth.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "supervisor/gateway/gateway.h"
+
+namespace fieldwarden::supervisor {
+
+namespace {
+
+constexpr std::size_t kTokenBytes = 32;
+
+std::string base64url(const std::array<unsigned char, kTokenBytes>& bytes) {
+    // RFC 4648, section 5, without padding.
+    constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    std::string text;
+    unsigned pending = 0;
+    unsigned bits = 0;
+    for (const auto byte : bytes) {
+        pending = (pending << 8) | byte;
+        bits += 8;
+        while (bits >= 6) {
+            bits -= 6;
+            text.push_back(kDigits[(pending >> bits) & 0x3f]);
+        }
+    }
+    if (bits > 0) text.push_back(kDigits[(pending << (6 - bits)) & 0x3f]);
+    return text;
+}
+
+Result<std::string> read_token(int fd, const std::string& path) {
+    std::array<char, 512> buffer{};
+    const auto got = ::read(fd, buffer.data(), buffer.size());
+    if (got < 0) {
+        return make_error(ErrorKind::kIo, fmt::format("cannot read {}: {}", path, errno_text(errno)));
+    }
+    std::string token(buffer.data(), static_cast<std::size_t>(got));
+    while (!token.empty() && (token.back() == '\n' || token.back() == '\r' || token.back() == ' ')) {
+        token.pop_back();
+    }
+    const auto printable = [](char c) { return c > ' ' && c < 0x7f; };
+    if (token.size() < 20 || token.size() == buffer.size() || !std::ranges::all_of(token, printable)) {
+        return make_error(ErrorKind::kInvalidArgument,
+                          fmt::format("{} does not hold a token of 20 to 511 printable characters; remove it "
+                                      "and start again to get a new one",
+                                      path));
+    }
+    return token;
+}
+
+Result<std::string> write_token(int fd, const std::string& path) {
+    std::array<unsigned char, kTokenBytes> random{};
+    if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
+        return make_error(ErrorKind::kIo, fmt::format("no random bytes for {}: {}", path, errno_text(errno)));
+    }
+    const auto token = base64url(random);
+    const auto line = token + "\n";
+    if (::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size()) || ::fsync(fd) != 0) {
+        return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", path, errno_text(errno)));
+    }
+    return token;
+}
+
+}  // namespace
+
+Result<std::string> load_or_create_admin_token(const std::string& data_dir) {
+    const auto path = data_dir + "/admin.token";
+    if (const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC); fd >= 0) {
+        // A token that others could read would be no secret, whoever loosened the mode.
+        struct stat info {};
+        if (::fstat(fd, &info) == 0 && (info.st_mode & 077) != 0) ::fchmod(fd, 0600);
+        auto token = read_token(fd, path);
+        ::close(fd);
+        return token;
+    }
+    if (errno != ENOENT) {
+        return make_error(ErrorKind::kIo, fmt::format("cannot open {}: {}", path, errno_text(errno)));
+    }
+    // Written under another name and renamed, so that a token file is never half there.
+    const auto draft = path + ".new";
+    ::unlink(draft.c_str());
+    const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return make_error(ErrorKind::kIo, fmt::format("cannot create {}: {}", draft, errno_text(errno)));
+    }
+    auto token = write_token(fd, draft);
+    ::close(fd);
+    if (token && ::rename(draft.c_str(), path.c_str()) != 0) {
+        return make_error(ErrorKind::kIo, fmt::format("cannot create {}: {}", path, errno_text(errno)));
+    }
+    return token;
+}
+
+namespace gateway {
+
+namespace {
+
+constexpr std::string_view kProtocol = "fieldwarden.v1";
+constexpr std::string_view kBearerPrefix = "bearer.";
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+    return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
+template <class Visit>
+void for_each_entry(std::string_view list, Visit visit) {
+    while (!list.empty()) {
+        const auto end = std::min(list.find(','), list.size());
+        visit(trimmed(list.substr(0, end)));
+        list.remove_prefix(std::min(end + 1, list.size()));
+    }
+}
+
+class AdminToken : public Authenticator {
+  public:
+    explicit AdminToken(std::string token) : token_(std::move(token)) {}
+
+    std::optional<Identity> identify(std::string_view bearer_token) const override {
+        if (!equal_in_constant_time(token_, bearer_token)) return std::nullopt;
+        return Identity{"admin", Role::kAdmin};
+    }
+
+  private:
+    std::string token_;
+};
+
+}  // namespace
+
+std::unique_ptr<Authenticator> admin_token_authenticator(std::string token) {
+    return std::make_unique<AdminToken>(std::move(token));
+}
+
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+    // The length of the expected token is no secret; its characters are.
+    if (a.size() != b.size()) return false;
+    unsigned char difference = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        difference = static_cast<unsigned char>(
+            difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
+    }
+    return difference == 0;
+}
+
+std::string bearer_token(const HttpRequest& request, bool websocket) {
+    const auto authorization = request.header("authorization");
+    constexpr std::string_view kScheme = "bearer ";
+    if (authorization.size() > kScheme.size() &&
+        equal_ignoring_case(authorization.substr(0, kScheme.size()), kScheme)) {
+        return std::string(trimmed(authorization.substr(kScheme.size())));
+    }
+    std::string token;
+    if (websocket && authorization.empty()) {
+        for_each_entry(request.header("sec-websocket-protocol"), [&](std::string_view entry) {
+            if (entry.starts_with(kBearerPrefix)) token = entry.substr(kBearerPrefix.size());
+        });
+    }
+    return token;
+}
+
+std::string accepted_subprotocol(std::string_view offered) {
+    std::string accepted;
+    for_each_entry(offered, [&](std::string_view entry) {
+        if (entry == kProtocol || (entry.starts_with(kBearerPrefix) && accepted.empty())) accepted = entry;
+    });
+    return accepted;
+}
+
+bool origin_allowed(std::string_view origin, std::string_view host) {
+    if (origin.empty()) return true;
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (origin.starts_with(scheme)) {
+            return !host.empty() && equal_ignoring_case(origin.substr(scheme.size()), host);
+        }
+    }
+    return false;
+}
+
+std::optional<std::chrono::seconds> FailureThrottle::fail(const std::string& remote, MonoTime now) {
+    const std::scoped_lock lock(mutex_);
+    if (failures_.size() >= kMostRemotes && !failures_.contains(remote)) {
+        std::erase_if(failures_, [&](const auto& entry) { return entry.second.back() + kWindow <= now; });
+        // All of them fresh: an attack from many addresses. Forgetting one of them bounds the memory.
+        if (failures_.size() >= kMostRemotes) failures_.erase(failures_.begin());
+    }
+    auto& times = failures_[remote];
+    while (!times.empty() && times.front() + kWindow <= now) times.pop_front();
+    if (times.size() >= kAllowed) {
+        const auto wait = std::chrono::ceil<std::chrono::seconds>(times.front() + kWindow - now);
+        return std::max(wait, std::chrono::seconds{1});
+    }
+    times.push_back(now);
+    return std::nullopt;
+}
+
+}  // namespace gateway
+}  // namespace fieldwarden::supervisor

@@ -1,0 +1,19 @@
+// What the API handlers work with: the services of the supervisor and the gateway's own helpers.
+#pragma once
+
+#include "supervisor/gateway/gateway.h"
+
+namespace fieldwarden::supervisor::gateway {
+
+class PlantIndexes;
+class ImportDesk;
+class Metrics;
+
+struct Context {
+    const Services& services;
+    PlantIndexes& indexes;
+    ImportDesk& imports;
+    Metrics& metrics;
+};
+
+}  // namespace fieldwarden::supervisor::gateway

@@ -1,0 +1,119 @@
+#include "supervisor/gateway/dispatcher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "supervisor/gateway/metrics.h"
+#include "supervisor/gateway/problem.h"
+#include "supervisor/gateway/uri.h"
+
+namespace fieldwarden::supervisor::gateway {
+
+std::string request_id(std::string_view offered) {
+    const auto fine = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+               c == '_' || c == '.';
+    };
+    if (!offered.empty() && offered.size() <= 64 && std::ranges::all_of(offered, fine))
+        return std::string(offered);
+    static thread_local std::mt19937_64 random{std::random_device{}()};
+    return fmt::format("{:016x}", random());
+}
+
+Dispatcher::Dispatcher(Context& context, std::unique_ptr<Authenticator> authenticator)
+    : context_(context), authenticator_(std::move(authenticator)), router_(all_routes()) {}
+
+std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
+    auto target = parse_target(head.target);
+    if (!target) {
+        return problem(
+            400,
+            "the request target is malformed: a bad percent escape, bytes that are not UTF-8, an empty "
+            "segment or too many parameters");
+    }
+    auto match = router_.match(head.method, target->segments);
+    if (match.allowed.empty()) {
+        return problem(404, fmt::format("there is nothing at {}", target->path().substr(0, 200)));
+    }
+    if (head.method == "OPTIONS") {
+        HttpResponse response;
+        response.status = 204;
+        response.headers.emplace_back("Allow", match.allowed);
+        return response;
+    }
+    if (!match.route) {
+        auto response =
+            problem(405, fmt::format("{} takes {}", target->path().substr(0, 200), match.allowed));
+        response.headers.emplace_back("Allow", match.allowed);
+        return response;
+    }
+    Admitted admitted{match.route, {}};
+    auto& request = admitted.request;
+    request.method = match.route->method;
+    request.path = target->path();
+    request.params = std::move(match.params);
+    request.query = std::move(target->query);
+    request.headers = std::move(head.headers);
+    request.remote = std::move(head.remote);
+    request.request_id = request_id(request.header("x-request-id"));
+
+    const bool websocket = match.route->kind == RouteKind::kWebSocket;
+    if (websocket) {
+        if (head.method != "GET" || !head.websocket) {
+            auto response = problem(426, "this path speaks WebSocket only");
+            response.headers.emplace_back("Upgrade", "websocket");
+            return response;
+        }
+        if (!origin_allowed(request.header("origin"), request.header("host"))) {
+            return problem(403, "a WebSocket may only be opened by pages of this server");
+        }
+    }
+    if (auto refusal = sign_in(*match.route, request)) return std::move(*refusal);
+    return admitted;
+}
+
+std::optional<HttpResponse> Dispatcher::sign_in(const Route& route, HttpRequest& request) {
+    if (!route.role) return std::nullopt;
+    const auto token = bearer_token(request, route.kind == RouteKind::kWebSocket);
+    auto identity = token.empty() ? std::nullopt : authenticator_->identify(token);
+    if (!identity) {
+        if (!token.empty()) {
+            if (const auto wait = throttle_.fail(request.remote, context_.services.clock.mono_now())) {
+                auto response =
+                    problem(429, "too many failed sign-ins from this address; wait and try again");
+                response.headers.emplace_back("Retry-After", std::to_string(wait->count()));
+                return response;
+            }
+        }
+        auto response = problem(
+            401, token.empty() ? "sign in: send Authorization: Bearer <token>" : "the token is not valid");
+        response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"fieldwarden\"");
+        return response;
+    }
+    if (identity->role < *route.role) {
+        return problem(403, fmt::format("this needs the role {}; {} is {}", to_name(*route.role),
+                                        identity->name, to_name(identity->role)));
+    }
+    request.identity = std::move(*identity);
+    return std::nullopt;
+}
+
+HttpResponse Dispatcher::call(const Admitted& admitted) {
+    try {
+        return admitted.route->handler(admitted.request, context_);
+    } catch (const std::exception& error) {
+        log(proto::LogLevel::kError,
+            fmt::format("{} {} (request {}) failed: {}", to_name(admitted.route->method),
+                        admitted.request.path, admitted.request.request_id, error.what()));
+        return problem(500, fmt::format("an internal error; the log names it under request {}",
+                                        admitted.request.request_id));
+    }
+}
+
+void Dispatcher::record(const Route* route, int status, std::chrono::duration<double> took) {
+    context_.metrics.count_request(route, status, took);
+}
+
+}  // namespace fieldwarden::supervisor::gateway

@@ -1,0 +1,88 @@
+#include "supervisor/gateway/gateway.h"
+
+#include <fmt/format.h>
+
+#include "common/device_options.h"
+#include "supervisor/gateway/context.h"
+#include "supervisor/gateway/dispatcher.h"
+#include "supervisor/gateway/http_server.h"
+#include "supervisor/gateway/import_desk.h"
+#include "supervisor/gateway/metrics.h"
+#include "supervisor/gateway/plant_index.h"
+
+namespace fieldwarden::supervisor {
+
+namespace {
+
+bool is_loopback(const std::string& host) {
+    return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+}  // namespace
+
+struct Gateway::Parts {
+    explicit Parts(Services services_)
+        : services(std::move(services_)),
+          indexes(services.control),
+          imports(services.settings.server.data_dir),
+          context{services, indexes, imports, metrics} {}
+
+    Services services;
+    gateway::PlantIndexes indexes;
+    gateway::ImportDesk imports;
+    gateway::Metrics metrics;
+    gateway::Context context;
+    // In this order: the server uses the dispatcher until it has stopped.
+    std::unique_ptr<gateway::Dispatcher> dispatcher;
+    std::unique_ptr<gateway::HttpServer> server;
+};
+
+Gateway::Gateway(Services services) : parts_(std::make_unique<Parts>(std::move(services))) {}
+
+Gateway::~Gateway() {
+    stop();
+}
+
+Result<std::uint16_t> Gateway::start() {
+    const auto& settings = parts_->services.settings.server;
+    const auto address = parse_host_port(settings.listen, 8700);
+    if (!address) {
+        return make_error(ErrorKind::kInvalidArgument,
+                          fmt::format("server.listen '{}': {}", settings.listen, address.error().message));
+    }
+    if (!is_loopback(address->host) && !settings.allow_insecure_listen) {
+        return make_error(
+            ErrorKind::kInvalidArgument,
+            fmt::format("server.listen '{}' is beyond loopback and this server speaks no TLS: tokens and "
+                        "data would cross the network in clear; put a TLS proxy in front, or set "
+                        "server.allow_insecure_listen",
+                        settings.listen));
+    }
+    if (auto prepared = parts_->imports.prepare(); !prepared) return prepared.error();
+    auto token = load_or_create_admin_token(settings.data_dir);
+    if (!token) return token.error();
+
+    gateway::HttpOptions options;
+    options.host = address->host;
+    options.port = address->port;
+    options.threads = std::max(1U, settings.api_threads);
+    options.upload_dir = parts_->imports.upload_dir();
+    options.max_upload_bytes = settings.max_upload_bytes;
+    parts_->dispatcher = std::make_unique<gateway::Dispatcher>(
+        parts_->context, gateway::admin_token_authenticator(std::move(*token)));
+    parts_->server =
+        std::make_unique<gateway::HttpServer>(std::move(options), *parts_->dispatcher, parts_->services.bus);
+    auto port = parts_->server->start();
+    if (!port) {
+        parts_->server.reset();
+        return port.error();
+    }
+    parts_->services.log(proto::LogLevel::kInfo, fmt::format("listening on {}:{}", address->host, *port));
+    return port;
+}
+
+void Gateway::stop() {
+    if (parts_->server) parts_->server->stop();
+}
+
+}  // namespace fieldwarden::supervisor

@@ -1,0 +1,118 @@
+#include "supervisor/gateway/outbox.h"
+
+#include <utility>
+
+#include "supervisor/gateway/problem.h"
+
+namespace fieldwarden::supervisor::gateway {
+
+using proto::Json;
+
+namespace {
+
+// Events with the same key say the same thing at different times. Empty: every event stands for itself.
+std::string key_of(const Event& event) {
+    const std::string_view topic = event.topic;
+    if (topic.starts_with("log_streams.") || topic.starts_with("error_alerts.")) return {};
+    // The five checks of a process share one topic.
+    if (topic.starts_with("health_checks.")) {
+        return event.topic + '\x01' + event.data.value("check_type", std::string{});
+    }
+    return event.topic;
+}
+
+bool holds_points(std::string_view topic) {
+    return topic.starts_with("data.");
+}
+
+}  // namespace
+
+EventPtr merge_data_events(const std::vector<EventPtr>& events) {
+    if (events.size() == 1) return events.front();
+    // Newest first: the first update seen of a point is the one that counts.
+    Json points = Json::array();
+    std::unordered_map<std::string_view, bool> seen;
+    for (auto event = events.rbegin(); event != events.rend(); ++event) {
+        const auto list = (*event)->data.find("points");
+        if (list == (*event)->data.end() || !list->is_array()) continue;
+        for (const auto& point : *list) {
+            const auto code = point.find("point_code");
+            if (code == point.end() || !code->is_string()) continue;
+            if (seen.emplace(code->get_ref<const std::string&>(), true).second) points.push_back(point);
+        }
+    }
+    auto merged = std::make_shared<Event>(*events.back());
+    merged->data["points"] = std::move(points);
+    merged->envelope = dump({{"v", 1},
+                             {"seq", merged->seq},
+                             {"ts", format_rfc3339(merged->time)},
+                             {"type", merged->type},
+                             {"data", merged->data}});
+    return merged;
+}
+
+std::string envelope_with_topic(const Event& event) {
+    // The envelope is the text of a JSON object that is not empty.
+    return "{\"topic\":" + dump(event.topic) + "," + event.envelope.substr(1);
+}
+
+void Outbox::push(const EventPtr& event) {
+    auto key = key_of(*event);
+    if (waiting_.size() >= kKeptApart && replace(event, key)) return;
+    if (key.empty() && lines_.size() >= kMostLines) {
+        ++missed_;
+        drop(lines_.front());
+    } else if (waiting_.size() >= kMostWaiting) {
+        ++missed_;
+        drop(waiting_.begin());
+    }
+    append(event, std::move(key));
+}
+
+bool Outbox::replace(const EventPtr& event, const std::string& key) {
+    const auto found = latest_.find(key);
+    if (key.empty() || found == latest_.end()) return false;
+    auto& events = found->second->events;
+    if (holds_points(event->topic)) {
+        events.push_back(event);
+        if (events.size() > kMergedLazily) events.assign(1, merge_data_events(events));
+    } else {
+        events.assign(1, event);
+    }
+    ++missed_;
+    return true;
+}
+
+void Outbox::append(const EventPtr& event, std::string key) {
+    waiting_.push_back({{event}, std::move(key)});
+    const auto position = std::prev(waiting_.end());
+    if (position->key.empty()) {
+        lines_.push_back(position);
+    } else {
+        latest_.insert_or_assign(position->key, position);
+    }
+}
+
+void Outbox::drop(Position position) {
+    if (position->key.empty()) {
+        // Lines leave in the order they came, so this one is the first of them.
+        lines_.pop_front();
+    } else if (const auto found = latest_.find(position->key);
+               found != latest_.end() && found->second == position) {
+        latest_.erase(found);
+    }
+    waiting_.erase(position);
+}
+
+EventPtr Outbox::pop() {
+    if (waiting_.empty()) return nullptr;
+    const auto events = std::move(waiting_.front().events);
+    drop(waiting_.begin());
+    return merge_data_events(events);
+}
+
+std::uint64_t Outbox::take_missed() {
+    return std::exchange(missed_, 0);
+}
+
+}  // namespace fieldwarden::supervisor::gateway

@@ -1,0 +1,64 @@
+#include "supervisor/gateway/plant_index.h"
+
+#include <charconv>
+
+namespace fieldwarden::supervisor::gateway {
+
+PlantIndex::PlantIndex(PlantPtr plant) : plant_(std::move(plant)), compiler_(*plant_) {
+    for (const auto kind : kAllKinds) {
+        auto& by_id = by_id_[static_cast<std::size_t>(kind)];
+        for (const auto& record : plant_->of(kind).all()) by_id.emplace(record.id, &record);
+    }
+    for (const auto& point : plant_->of(Kind::kPoint).all()) {
+        points_of_device_[cell_of(Kind::kPoint, point, "device_code")].push_back(&point);
+    }
+}
+
+const Record* PlantIndex::find(Kind kind, std::string_view id_or_code) const {
+    if (const auto* record = plant_->of(kind).find(id_or_code)) return record;
+    std::int64_t id = 0;
+    const auto* end = id_or_code.data() + id_or_code.size();
+    const auto [rest, error] = std::from_chars(id_or_code.data(), end, id);
+    if (error != std::errc{} || rest != end) return nullptr;
+    const auto& by_id = by_id_[static_cast<std::size_t>(kind)];
+    const auto found = by_id.find(id);
+    return found == by_id.end() ? nullptr : found->second;
+}
+
+const std::vector<const Record*>& PlantIndex::points_of(std::string_view device_code) const {
+    static const std::vector<const Record*> kNone;
+    const auto found = points_of_device_.find(device_code);
+    return found == points_of_device_.end() ? kNone : found->second;
+}
+
+Result<std::shared_ptr<const std::vector<const Record*>>> PlantIndex::points_of_task(
+    const std::string& task_code) {
+    const std::scoped_lock lock(mutex_);
+    if (const auto known = task_points_.find(task_code); known != task_points_.end()) return known->second;
+    auto config = compiler_.compile(task_code);
+    if (!config) return config.error();
+    auto points = std::make_shared<std::vector<const Record*>>();
+    for (const auto& device : config->devices) {
+        for (const auto& point : device.points) {
+            if (const auto* record = plant_->of(Kind::kPoint).find(point.point_code))
+                points->push_back(record);
+        }
+    }
+    return task_points_.emplace(task_code, std::move(points)).first->second;
+}
+
+std::string_view PlantIndex::field_of(std::string_view device_code, std::string_view point_code) {
+    const auto rest = point_code.substr(std::min(device_code.size(), point_code.size()));
+    const bool prefixed = point_code.starts_with(device_code) && rest.size() > 1 &&
+                          (rest.front() == '_' || rest.front() == '.' || rest.front() == '-');
+    return prefixed ? rest.substr(1) : point_code;
+}
+
+std::shared_ptr<PlantIndex> PlantIndexes::current() {
+    const auto plant = control_.plant();
+    const std::scoped_lock lock(mutex_);
+    if (!index_ || index_->plant_ptr() != plant) index_ = std::make_shared<PlantIndex>(plant);
+    return index_;
+}
+
+}  // namespace fieldwarden::supervisor::gateway

@@ -1,0 +1,232 @@
+#include "supervisor/serve.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "common/version.h"
+#include "supervisor/gateway/gateway.h"
+#include "supervisor/settings.h"
+#include "supervisor/status/live_values.h"
+#include "supervisor/status/status_bus.h"
+#include "supervisor/store/store.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/systemd.h"
+
+extern char** environ;
+
+namespace fieldwarden::supervisor {
+
+namespace {
+
+constexpr const char* kDefaultConfig = "/etc/fieldwarden/fieldwarden.toml";
+
+Environment environment_of_process() {
+    Environment environment;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text{*entry};
+        const auto equals = text.find('=');
+        if (equals != std::string_view::npos)
+            environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return environment;
+}
+
+// The supervisor's own lines: to the journal or the terminal, one line each.
+void log_line(proto::LogLevel level, std::string_view message) {
+    fmt::print(stderr, "{} {:<8} {}\n", format_rfc3339(system_clock().utc_now()), to_name(level), message);
+}
+
+int fail(std::string_view message) {
+    log_line(proto::LogLevel::kError, message);
+    return 1;
+}
+
+// <data-dir> and what lies under it. run/ holds sockets that only this user may reach.
+Status make_data_dir(const std::string& data_dir) {
+    for (const std::string& folder : {data_dir, data_dir + "/run", data_dir + "/log", data_dir + "/spool",
+                                      data_dir + "/history", data_dir + "/tmp"}) {
+        std::error_code error;
+        std::filesystem::create_directories(folder, error);
+        if (error) {
+            return make_error(ErrorKind::kIo,
+                              fmt::format("cannot create {}: {}; choose another place with --data-dir",
+                                          folder, error.message()));
+        }
+    }
+    if (::chmod((data_dir + "/run").c_str(), 0700) != 0) {
+        return make_error(ErrorKind::kIo,
+                          fmt::format("cannot protect {}/run: {}", data_dir, errno_text(errno)));
+    }
+    return {};
+}
+
+// run/listen tells scripts where the API is, whichever port was asked for.
+Status write_listen_file(const Settings& settings, std::uint16_t port) {
+    const auto host = settings.server.listen.substr(0, settings.server.listen.rfind(':'));
+    const auto path = settings.server.data_dir + "/run/listen";
+    {
+        std::ofstream file{path + ".new", std::ios::trunc};
+        file << host << ':' << port << '\n';
+        file.flush();
+        if (!file)
+            return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", path, errno_text(errno)));
+    }
+    std::error_code error;
+    std::filesystem::rename(path + ".new", path, error);
+    if (error) return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", path, error.message()));
+    return {};
+}
+
+// SIGTERM and SIGINT arrive on a thread of their own, so that no code of ours runs inside a signal handler.
+// The signals are blocked in every thread that is made later; workers get their own mask at launch.
+class StopSignals {
+  public:
+    StopSignals() {
+        ::sigemptyset(&set_);
+        for (const int number : {SIGTERM, SIGINT, kWakeUp}) ::sigaddset(&set_, number);
+        ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+        ::signal(SIGPIPE, SIG_IGN);
+        ::signal(SIGHUP, SIG_IGN);
+    }
+    void watch(Supervisor& supervisor) {
+        thread_ = std::thread{[this, &supervisor] {
+            ::pthread_setname_np(::pthread_self(), "fw-signals");
+            int number = 0;
+            while (::sigwait(&set_, &number) == 0 && number != kWakeUp) {
+                log_line(proto::LogLevel::kInfo,
+                         fmt::format("{}: stopping all workers", ::sigabbrev_np(number)));
+                systemd::notify_stopping();
+                supervisor.request_stop();
+            }
+        }};
+    }
+    ~StopSignals() {
+        if (!thread_.joinable()) return;
+        ::pthread_kill(thread_.native_handle(), kWakeUp);
+        thread_.join();
+    }
+
+  private:
+    static constexpr int kWakeUp = SIGUSR1;
+    sigset_t set_{};
+    std::thread thread_;
+};
+
+int check(const Settings& settings, const SettingsProblems& problems) {
+    for (const auto& warning : problems.warnings) fmt::print(stderr, "warning: {}\n", warning);
+    auto errors = problems.errors;
+    const auto found = check_settings(settings);
+    errors.insert(errors.end(), found.begin(), found.end());
+    for (const auto& error : errors) fmt::print(stderr, "error: {}\n", error);
+    if (!errors.empty()) return 1;
+    fmt::print("configuration is good; data directory {}, listening on {}\n", settings.server.data_dir,
+               settings.server.listen);
+    return 0;
+}
+
+int serve(const Settings& settings) {
+    const auto& data_dir = settings.server.data_dir;
+    if (const auto made = make_data_dir(data_dir); !made) return fail(made.error().message);
+    StopSignals signals;
+
+    auto store = open_sqlite_store(data_dir + "/state.db");
+    if (!store) return fail(store.error().message);
+    StatusBus bus{system_clock()};
+    LiveValues live;
+    Supervisor supervisor{settings, **store, bus, live, system_clock(), log_line};
+    if (const auto opened = supervisor.open(); !opened) return fail(opened.error().message);
+
+    Gateway gateway{Services{
+        .control = supervisor,
+        .bus = bus,
+        .live = live,
+        .store = **store,
+        .settings = settings,
+        .clock = system_clock(),
+        .version = std::string{kVersion},
+        .log = log_line,
+    }};
+    const auto port = gateway.start();
+    if (!port) return fail(port.error().message);
+    if (const auto written = write_listen_file(settings, *port); !written)
+        return fail(written.error().message);
+
+    const auto address = settings.server.listen.substr(0, settings.server.listen.rfind(':'));
+    log_line(proto::LogLevel::kInfo, fmt::format("fieldwarden {} serves http://{}:{} from {} (pid {})",
+                                                 kVersion, address, *port, data_dir, ::getpid()));
+    systemd::notify_ready();
+    signals.watch(supervisor);
+    supervisor.run();
+    gateway.stop();
+    std::error_code ignored;
+    std::filesystem::remove(data_dir + "/run/listen", ignored);
+    log_line(proto::LogLevel::kInfo, "stopped");
+    return 0;
+}
+
+}  // namespace
+
+int serve_main(int argc, char** argv) {
+    CLI::App app{"Run the Fieldwarden supervisor.", "fieldwarden serve"};
+    std::string config;
+    FlagValues flags;
+    bool only_check = false;
+    bool print_config = false;
+    const auto setting = [&flags](const char* key) {
+        return [&flags, key](const std::string& value) { flags[key] = value; };
+    };
+    app.add_option("--config", config,
+                   fmt::format("configuration file (default: {} when it is there)", kDefaultConfig))
+        ->type_name("FILE");
+    app.add_option_function<std::string>("--data-dir", setting("server.data_dir"), "where everything is kept")
+        ->type_name("DIR");
+    app.add_option_function<std::string>("--listen", setting("server.listen"), "address of the HTTP API")
+        ->type_name("HOST:PORT");
+    app.add_flag("--check", only_check, "check the configuration and exit");
+    app.add_flag("--print-config", print_config,
+                 "print a configuration file with every key at its default, and exit");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    if (print_config) {
+        fmt::print("{}", settings_template());
+        return 0;
+    }
+
+    std::optional<std::string> file;
+    if (!config.empty()) {
+        file = config;
+    } else if (::access(kDefaultConfig, R_OK) == 0) {
+        file = kDefaultConfig;
+    }
+    SettingsProblems problems;
+    auto settings = load_settings(file, environment_of_process(), flags, problems);
+    if (!settings.server.data_dir.empty()) {
+        // Workers and scripts see the same paths whatever their working directory is.
+        std::error_code error;
+        settings.server.data_dir =
+            std::filesystem::absolute(settings.server.data_dir, error).lexically_normal().string();
+    }
+    if (only_check) return check(settings, problems);
+    for (const auto& warning : problems.warnings) log_line(proto::LogLevel::kWarning, warning);
+    auto errors = problems.errors;
+    const auto found = check_settings(settings);
+    errors.insert(errors.end(), found.begin(), found.end());
+    for (const auto& error : errors) log_line(proto::LogLevel::kError, error);
+    if (!errors.empty()) return 1;
+    return serve(settings);
+}
+
+}  // namespace fieldwarden::supervisor

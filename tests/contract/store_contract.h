@@ -1,0 +1,22 @@
+// The contract of Store, run over every implementation: store_contract.cpp holds the tests, one file per
+// implementation names itself in store_implementations().
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "supervisor/store/store.h"
+
+namespace fieldwarden::supervisor {
+
+struct StoreImplementation {
+    std::string name;
+    // Opens the store kept in this (existing, private) directory; a second call sees what the first stored.
+    std::function<Result<std::unique_ptr<Store>>(const std::string& directory)> open;
+};
+
+std::vector<StoreImplementation> store_implementations();
+
+}  // namespace fieldwarden::supervisor

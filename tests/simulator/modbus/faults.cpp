@@ -1,0 +1,141 @@
+#include "tests/simulator/modbus/faults.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+namespace fieldwarden::simulator::modbus {
+
+namespace {
+
+using Json = nlohmann::json;
+
+Error bad(std::string why) {
+    return make_error(ErrorKind::kInvalidArgument, std::move(why));
+}
+
+// A whole number from 0 to `most`.
+Result<std::uint32_t> number(const Json& value, std::string_view name, std::uint32_t most) {
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most)
+        return bad(fmt::format("{} is a whole number from 0 to {}", name, most));
+    return value.get<std::uint32_t>();
+}
+
+Result<std::vector<AddressRange>> ranges(const Json& value) {
+    if (!value.is_array()) return bad(R"(illegal is a list such as ["hr:10-20"])");
+    std::vector<AddressRange> out;
+    for (const auto& entry : value) {
+        if (!entry.is_string()) return bad("illegal holds texts");
+        const auto range = parse_range(entry.get_ref<const std::string&>());
+        if (!range) return range.error();
+        out.push_back(*range);
+    }
+    return out;
+}
+
+Result<std::vector<std::uint8_t>> units(const Json& value) {
+    if (!value.is_array()) return bad("silent_units is a list of unit ids");
+    std::vector<std::uint8_t> out;
+    for (const auto& entry : value) {
+        const auto unit = number(entry, "a unit id", 255);
+        if (!unit) return unit.error();
+        out.push_back(static_cast<std::uint8_t>(*unit));
+    }
+    return out;
+}
+
+Status take_member(const std::string& name, const Json& value, Command& command) {
+    const auto flag = [&](auto& target) -> Status {
+        if (!value.is_boolean()) return bad(fmt::format("{} is true or false", name));
+        target = value.get<bool>();
+        return {};
+    };
+    if (name == "drop") return flag(command.drop);
+    if (name == "clear") return flag(command.clear);
+    if (name == "unplugged") return flag(command.unplugged);
+    if (name == "reply") {
+        const auto fault =
+            value.is_string() ? from_name<ReplyFault>(value.get_ref<const std::string&>()) : std::nullopt;
+        if (!fault) return bad(fmt::format("reply is one of {}", all_names<ReplyFault>()));
+        command.reply = *fault;
+        return {};
+    }
+    if (name == "illegal") {
+        auto list = ranges(value);
+        if (!list) return list.error();
+        command.illegal = std::move(*list);
+        return {};
+    }
+    if (name == "silent_units") {
+        auto list = units(value);
+        if (!list) return list.error();
+        command.silent_units = std::move(*list);
+        return {};
+    }
+    struct Limit {
+        std::string_view name;
+        std::uint32_t most;
+    };
+    static constexpr Limit kLimits[] = {
+        {"device", 65535},    {"delay_ms", 600'000}, {"after", 1'000'000},
+        {"times", 1'000'000}, {"exception", 255},    {"max_quantity", 2000},
+    };
+    for (const auto& limit : kLimits) {
+        if (name != limit.name) continue;
+        const auto parsed = number(value, name, limit.most);
+        if (!parsed) return parsed.error();
+        if (name == "device") command.device = *parsed;
+        if (name == "delay_ms") command.delay = std::chrono::milliseconds{*parsed};
+        if (name == "after") command.after = *parsed;
+        if (name == "times") command.times = *parsed;
+        if (name == "exception") command.exception = static_cast<std::uint8_t>(*parsed);
+        if (name == "max_quantity") command.max_quantity = static_cast<std::uint16_t>(*parsed);
+        return {};
+    }
+    return bad(fmt::format("unknown member '{}'", name.substr(0, 64)));
+}
+
+}  // namespace
+
+Result<AddressRange> parse_range(std::string_view text) {
+    const auto dash = text.find('-');
+    const auto first = parse_modbus_address(text.substr(0, dash));
+    if (!first) return first.error();
+    if (first->bit || first->unit_id) return bad("an illegal range names whole addresses, as in hr:10-20");
+    AddressRange range{first->area, first->offset, first->offset};
+    if (dash == std::string_view::npos) return range;
+    const auto last = text.substr(dash + 1);
+    const auto [rest, error] = std::from_chars(last.data(), last.data() + last.size(), range.last);
+    if (error != std::errc{} || rest != last.data() + last.size() || range.last < range.first)
+        return bad(
+            fmt::format("'{}': the range ends with its last offset, as in hr:10-20", text.substr(0, 64)));
+    return range;
+}
+
+void Command::apply(Faults& faults) const {
+    if (clear) faults = {};
+    if (delay) faults.delay = *delay;
+    if (unplugged) faults.unplugged = *unplugged;
+    if (reply) {
+        faults.reply = *reply;
+        faults.after = after;
+        faults.times = times;
+    }
+    if (exception) faults.exception = *exception;
+    if (illegal) faults.illegal = *illegal;
+    if (max_quantity) faults.max_quantity = *max_quantity;
+    if (silent_units) faults.silent_units = *silent_units;
+}
+
+Result<Command> parse_command(std::string_view line) {
+    const auto json = Json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object()) return bad("a command is one JSON object on one line");
+    Command command;
+    for (const auto& [name, value] : json.items()) {
+        if (const auto taken = take_member(name, value, command); !taken) return taken.error();
+    }
+    return command;
+}
+
+}  // namespace fieldwarden::simulator::modbus

@@ -1,0 +1,438 @@
+#include "worker/drivers/modbus/modbus_driver.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "common/device_options.h"
+#include "worker/decode.h"
+#include "worker/drivers/modbus/tcp_link.h"
+
+namespace fieldwarden::worker::modbus {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::uint8_t kIllegalFunction = 1;
+constexpr std::uint8_t kIllegalAddress = 2;
+constexpr std::uint8_t kIllegalValue = 3;
+constexpr std::uint8_t kGatewayPath = 10;
+constexpr std::uint8_t kGatewayTarget = 11;
+
+std::string_view area_text(ModbusArea area) {
+    switch (area) {
+        case ModbusArea::kCoil:
+            return "coils";
+        case ModbusArea::kDiscreteInput:
+            return "discrete inputs";
+        case ModbusArea::kInputRegister:
+            return "input";
+        case ModbusArea::kHoldingRegister:
+            return "holding";
+    }
+    return "?";
+}
+
+MonoTime mono_now() {
+    return system_clock().mono_now();
+}
+
+Result<ModbusDriver::Point> parse_point(const PointConfig& config, std::uint32_t index,
+                                        std::uint8_t default_unit, const ReadLimits& limits) {
+    const auto named = [&](std::string_view why) {
+        return make_error(ErrorKind::kInvalidArgument, fmt::format("point {}: {}", config.point_code, why));
+    };
+    const auto address = parse_modbus_address(config.address);
+    if (!address) return named(address.error().message);
+    if (const auto fits = check_modbus_type(*address, config.data_type); !fits)
+        return named(fits.error().message);
+    const bool is_bit = !address->is_register();
+    const std::uint32_t count = is_bit ? 1 : words_of(config.data_type);
+    if (!is_bit && count > limits.max_words) {
+        return named(fmt::format("{} takes {} registers, but option max_registers allows {} in one read",
+                                 format_data_type(config.data_type), count, limits.max_words));
+    }
+    return ModbusDriver::Point{.id = config.id,
+                               .place = {.index = index,
+                                         .unit = address->unit_id.value_or(default_unit),
+                                         .area = static_cast<std::uint8_t>(address->area),
+                                         .is_bit = is_bit,
+                                         .offset = address->offset,
+                                         .count = count,
+                                         .period = config.period},
+                               .type = config.data_type,
+                               .order = config.byte_order,
+                               .bit = address->bit};
+}
+
+}  // namespace
+
+std::string_view exception_text(std::uint8_t code) {
+    switch (code) {
+        case kIllegalFunction:
+            return "illegal function";
+        case kIllegalAddress:
+            return "illegal data address";
+        case kIllegalValue:
+            return "illegal data value";
+        case 4:
+            return "server device failure";
+        case 5:
+            return "acknowledge (the device needs more time)";
+        case 6:
+            return "server device busy";
+        case 7:
+            return "negative acknowledge";
+        case 8:
+            return "memory parity error";
+        case kGatewayPath:
+            return "gateway path unavailable";
+        case kGatewayTarget:
+            return "gateway target device failed to respond";
+        default:
+            return "an exception the standard does not know";
+    }
+}
+
+Result<std::unique_ptr<Driver>> make_modbus_tcp(const DeviceConfig& config) {
+    const auto refuse = [&](std::string_view why) {
+        return make_error(ErrorKind::kInvalidArgument, fmt::format("device {}: {}", config.device_code, why));
+    };
+    const auto peer = parse_host_port(config.address, kModbusPort);
+    if (!peer) return refuse(peer.error().message);
+    if (const auto fine = check_device_options(config.protocol, config.options); !fine)
+        return refuse(fine.error().message);
+    const auto option = [&](std::string_view name) {
+        return integer_option(config.protocol, config.options, name);
+    };
+    const auto narrow = [&](std::string_view name) { return static_cast<std::uint32_t>(option(name)); };
+
+    ModbusDriver::Settings settings;
+    settings.limits = {narrow("max_registers"), narrow("max_bits"), narrow("max_gap")};
+    settings.timeout = milliseconds{option("timeout_ms")};
+    settings.inter_request_delay = milliseconds{option("inter_request_delay_ms")};
+    settings.illegal_retry = std::chrono::seconds{option("illegal_retry_s")};
+    settings.silent_unit.first = milliseconds{option("reconnect_min_ms")};
+    settings.silent_unit.longest = milliseconds{option("reconnect_max_ms")};
+
+    std::vector<ModbusDriver::Point> points;
+    points.reserve(config.points.size());
+    for (std::uint32_t i = 0; i < config.points.size(); ++i) {
+        auto point =
+            parse_point(config.points[i], i, static_cast<std::uint8_t>(option("unit_id")), settings.limits);
+        if (!point) return refuse(point.error().message);
+        points.push_back(*point);
+    }
+    auto link = std::make_unique<TcpLink>(
+        *peer,
+        TcpTimeouts{.connect = milliseconds{option("connect_timeout_ms")}, .response = settings.timeout});
+    return std::unique_ptr<Driver>{
+        std::make_unique<ModbusDriver>(std::move(points), settings, std::move(link))};
+}
+
+ModbusDriver::ModbusDriver(std::vector<Point> points, Settings settings, std::unique_ptr<Link> link)
+    : points_(std::move(points)),
+      settings_(settings),
+      link_(std::move(link)),
+      random_(std::random_device{}()),
+      retry_at_(points_.size()),
+      slot_(points_.size(), 0) {
+    std::map<std::uint8_t, std::vector<ReadPoint>> by_unit;
+    for (const auto& point : points_) by_unit[point.place.unit].push_back(point.place);
+    for (auto& [id, places] : by_unit)
+        units_.push_back({.id = id, .plan = {std::move(places), settings_.limits}});
+}
+
+Status ModbusDriver::connect() {
+    activity_.fetch_add(1, std::memory_order_relaxed);
+    auto status = link_->connect();
+    if (!status) failed_step_ = link_->failed_step();
+    // A new connection is a new chance for units that were silent on the old one.
+    for (auto& unit : units_) unit.ask_again_at = {};
+    first_request_ = true;
+    activity_.fetch_add(1, std::memory_order_relaxed);
+    return status;
+}
+
+void ModbusDriver::disconnect() {
+    link_->disconnect();
+}
+
+Status ModbusDriver::read(std::span<const std::uint32_t> due, SampleBatch& out) {
+    const auto base = out.size();
+    out.resize(base + due.size());
+    const auto begun = system_clock().utc_now();
+    for (std::size_t i = 0; i < due.size(); ++i) {
+        slot_[due[i]] = static_cast<std::uint32_t>(base + i + 1);
+        auto& sample = out[base + i];
+        sample.point = points_[due[i]].id;
+        sample.quality = Quality::kBad;
+        sample.code = QualityCode::kDisconnected;
+        sample.time = begun;
+    }
+    broken_.reset();
+    silence_.clear();
+    searches_left_ = kSearchRequestsPerRead;
+    answers_ = 0;
+    response_ms_ = 0;
+    responses_ = 0;
+    stats_.last_refusal.clear();
+
+    for (auto& unit : units_) {
+        if (broken_) break;
+        read_unit(unit, out);
+    }
+    for (const auto index : due) slot_[index] = 0;
+    stats_.bytes_sent = link_->bytes_sent;
+    stats_.bytes_received = link_->bytes_received;
+    if (responses_ != 0) stats_.last_response_ms = response_ms_ / responses_;
+
+    if (broken_) {
+        failed_step_ = ConnectStep::kRead;
+        return *broken_;
+    }
+    // Nobody at all answered: the connection itself is in doubt.
+    if (answers_ == 0 && !silence_.empty()) {
+        failed_step_ = ConnectStep::kRead;
+        return make_error(ErrorKind::kTimeout,
+                          fmt::format("{} timed out after {} ms", silence_, settings_.timeout.count()));
+    }
+    return {};
+}
+
+void ModbusDriver::read_unit(Unit& unit, SampleBatch& out) {
+    const bool shared = units_.size() > 1;
+    if (shared && unit.timeouts_in_row > 0 && mono_now() < unit.ask_again_at) {
+        mark_unit(unit, QualityCode::kTimeout, out);
+        return;
+    }
+    std::vector<ReadRequest> to_search;
+    std::vector<ReadPoint> to_refuse;
+    for (const auto& request : unit.plan.requests()) {
+        if (!any_due(request)) continue;
+        switch (run(request, out)) {
+            case Step::kDone:
+                unit.timeouts_in_row = 0;
+                break;
+            case Step::kRefused:
+                unit.timeouts_in_row = 0;
+                mark(request.points, QualityCode::kIllegalAddress, out);
+                if (illegal_function_) {
+                    to_refuse.insert(to_refuse.end(), request.points.begin(), request.points.end());
+                } else {
+                    to_search.push_back(request);
+                }
+                break;
+            case Step::kSilent: {
+                // The other requests of a silent unit would each wait in vain.
+                mark_unit(unit, QualityCode::kTimeout, out);
+                ++unit.timeouts_in_row;
+                const double random = std::uniform_real_distribution<double>{0, 1}(random_);
+                unit.ask_again_at =
+                    mono_now() + backoff_delay(settings_.silent_unit, unit.timeouts_in_row, random);
+                stats_.last_refusal =
+                    fmt::format("{} timed out after {} ms", silence_, settings_.timeout.count());
+                return;
+            }
+            case Step::kBroken:
+                return;
+        }
+    }
+    if (!to_refuse.empty()) {
+        unit.plan.refuse(to_refuse);
+        postpone(to_refuse);
+    }
+    for (const auto& request : to_search) {
+        if (broken_) return;
+        search(unit, request, out);
+    }
+    if (!broken_) probe_illegal(unit, out);
+}
+
+// Bisects a refused request. Points it did not get to keep bad/illegal_address; the next read goes on where
+// this one's learning ends.
+void ModbusDriver::search(Unit& unit, const ReadRequest& refused, SampleBatch& out) {
+    RefusalSearch search{refused};
+    bool talking = true;
+    while (talking && search.next() && searches_left_ > 0) {
+        --searches_left_;
+        switch (run(*search.next(), out)) {
+            case Step::kDone:
+                search.answered();
+                break;
+            case Step::kRefused:
+                search.refused();
+                break;
+            case Step::kSilent:
+            case Step::kBroken:
+                talking = false;
+                break;
+        }
+    }
+    unit.plan.learn(search);
+    postpone(search.illegal());
+}
+
+void ModbusDriver::postpone(std::span<const ReadPoint> illegal) {
+    for (const auto& place : illegal) retry_at_[place.index] = mono_now() + settings_.illegal_retry;
+}
+
+void ModbusDriver::probe_illegal(Unit& unit, SampleBatch& out) {
+    const auto& illegal = unit.plan.illegal();
+    std::vector<ReadPoint> restored;
+    unsigned probes_left = kProbesPerRead;
+    const auto first = unit.next_probe;
+    bool talking = true;
+    for (std::size_t i = 0; i < illegal.size(); ++i) {
+        const auto at = (first + i) % illegal.size();
+        const auto& request = illegal[at];
+        if (!any_due(request)) continue;
+        mark(request.points, QualityCode::kIllegalAddress, out);
+        if (!talking || probes_left == 0 || mono_now() < retry_at_[request.points.front().index]) continue;
+        --probes_left;
+        unit.next_probe = at + 1;
+        const auto step = run(request, out);
+        talking = step == Step::kDone || step == Step::kRefused;
+        if (step == Step::kDone) {
+            restored.push_back(request.points.front());
+        } else {
+            postpone(request.points);
+        }
+    }
+    if (!restored.empty()) unit.plan.restore(std::move(restored));
+}
+
+ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& out) {
+    if (!first_request_ && settings_.inter_request_delay.count() > 0 &&
+        link_->pause(settings_.inter_request_delay)) {
+        broken_ = make_error(ErrorKind::kUnavailable, fmt::format("{} was interrupted", describe(request)));
+        return Step::kBroken;
+    }
+    first_request_ = false;
+    const ReadCommand command{.unit = request.span.unit,
+                              .area = static_cast<ModbusArea>(request.span.area),
+                              .offset = static_cast<std::uint16_t>(request.span.begin),
+                              .count = static_cast<std::uint16_t>(request.span.end - request.span.begin)};
+    ++stats_.requests;
+    activity_.fetch_add(1, std::memory_order_relaxed);
+    const auto sent_at = mono_now();
+    const auto reply = link_->read(command);
+    activity_.fetch_add(1, std::memory_order_relaxed);
+    if (reply.outcome == Outcome::kAnswer || reply.outcome == Outcome::kException) {
+        ++responses_;
+        response_ms_ += std::chrono::duration<double, std::milli>(mono_now() - sent_at).count();
+    }
+
+    switch (reply.outcome) {
+        case Outcome::kAnswer:
+            ++answers_;
+            decode(request, reply.data, out);
+            return Step::kDone;
+        case Outcome::kException: {
+            ++answers_;
+            ++stats_.exceptions;
+            stats_.last_refusal = fmt::format("{}: the device answers exception {} ({})", describe(request),
+                                              reply.exception, exception_text(reply.exception));
+            illegal_function_ = reply.exception == kIllegalFunction;
+            if (illegal_function_ || reply.exception == kIllegalAddress || reply.exception == kIllegalValue)
+                return Step::kRefused;
+            mark(request.points,
+                 reply.exception == kGatewayPath ? QualityCode::kDisconnected : QualityCode::kTimeout, out);
+            return Step::kDone;
+        }
+        case Outcome::kTimeout:
+            ++stats_.timeouts;
+            silence_ = describe(request);
+            return Step::kSilent;
+        case Outcome::kTornTimeout:
+            ++stats_.timeouts;
+            mark(request.points, QualityCode::kTimeout, out);
+            broken_ = make_error(ErrorKind::kTimeout,
+                                 fmt::format("{}: the answer broke off and did not end within {} ms",
+                                             describe(request), settings_.timeout.count()));
+            return Step::kBroken;
+        case Outcome::kGarbled:
+            mark(request.points, QualityCode::kDecode, out);
+            broken_ = make_error(ErrorKind::kCorrupt, fmt::format("{}: {}", describe(request), reply.why));
+            return Step::kBroken;
+        case Outcome::kLost:
+            broken_ =
+                make_error(ErrorKind::kUnavailable, fmt::format("{}: {}", describe(request), reply.why));
+            return Step::kBroken;
+        case Outcome::kInterrupted:
+            broken_ =
+                make_error(ErrorKind::kUnavailable, fmt::format("{} was interrupted", describe(request)));
+            return Step::kBroken;
+    }
+    return Step::kBroken;
+}
+
+void ModbusDriver::decode(const ReadRequest& request, std::span<const std::uint8_t> data, SampleBatch& out) {
+    const auto now = system_clock().utc_now();
+    const bool bits = request.points.front().is_bit;
+    if (!bits) {
+        words_.resize(data.size() / 2);
+        for (std::size_t i = 0; i < words_.size(); ++i)
+            words_[i] = static_cast<std::uint16_t>(data[2 * i] << 8 | data[2 * i + 1]);
+    }
+    for (const auto& place : request.points) {
+        const auto slot = slot_[place.index];
+        if (slot == 0) continue;
+        const auto& point = points_[place.index];
+        auto& sample = out[slot - 1];
+        sample.time = now;
+        const auto at = place.offset - request.span.begin;
+        bool valid = true;
+        if (bits) {
+            sample.value = (data[at / 8] >> (at % 8) & 1) != 0;
+        } else {
+            valid = decode_words(std::span{words_}.subspan(at, place.count), point.type, point.order,
+                                 point.bit, sample.value);
+        }
+        sample.quality = valid ? Quality::kGood : Quality::kBad;
+        sample.code = valid ? QualityCode::kNone : QualityCode::kDecode;
+    }
+}
+
+void ModbusDriver::mark(std::span<const ReadPoint> points, QualityCode code, SampleBatch& out) {
+    const auto now = system_clock().utc_now();
+    for (const auto& place : points) {
+        const auto slot = slot_[place.index];
+        if (slot == 0) continue;
+        auto& sample = out[slot - 1];
+        sample.quality = Quality::kBad;
+        sample.code = code;
+        sample.time = now;
+        sample.value = std::monostate{};
+    }
+}
+
+// All due points of the unit that hold no good value of this read.
+void ModbusDriver::mark_unit(const Unit& unit, QualityCode code, SampleBatch& out) {
+    const auto mark_requests = [&](const std::vector<ReadRequest>& requests) {
+        for (const auto& request : requests) {
+            for (const auto& place : request.points) {
+                const auto slot = slot_[place.index];
+                if (slot != 0 && out[slot - 1].quality == Quality::kBad)
+                    mark(std::span{&place, 1}, code, out);
+            }
+        }
+    };
+    mark_requests(unit.plan.requests());
+    mark_requests(unit.plan.illegal());
+}
+
+bool ModbusDriver::any_due(const ReadRequest& request) const {
+    return std::any_of(request.points.begin(), request.points.end(),
+                       [&](const ReadPoint& place) { return slot_[place.index] != 0; });
+}
+
+std::string ModbusDriver::describe(const ReadRequest& request) const {
+    return fmt::format("modbus {} unit {}: read {} {}..{}", link_->name(), request.span.unit,
+                       area_text(static_cast<ModbusArea>(request.span.area)), request.span.begin,
+                       request.span.end - 1);
+}
+
+}  // namespace fieldwarden::worker::modbus

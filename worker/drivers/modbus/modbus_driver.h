@@ -1,0 +1,109 @@
+// Modbus master: reads points of one device over one link, several unit ids included.
+//
+// What a failure touches:
+//   illegal address (02), illegal value (03)   the point alone: bisected, kept apart, tried again after
+//                                              illegal_retry_s (at most kProbesPerRead a read)
+//   illegal function (01)                      the points of the request, likewise
+//   other exceptions                           the points of the request, this time
+//   no answer                                  the points of the unit. When other units share the connection
+//                                              they are read all the same, and the silent one is asked again
+//                                              with backoff, so that a dead slave does not stall the others
+//   wrong or broken answer, lost connection    the connection: read() returns an error
+// V1.1b3 section 7 lists the exceptions.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "common/backoff.h"
+#include "worker/drivers/driver.h"
+#include "worker/drivers/modbus/link.h"
+#include "worker/drivers/read_plan.h"
+
+namespace fieldwarden::worker::modbus {
+
+// Requests spent in one read() on addresses known to be refused, and on finding out which are.
+inline constexpr unsigned kProbesPerRead = 4;
+inline constexpr unsigned kSearchRequestsPerRead = 256;
+
+// "illegal data address"; V1.1b3 section 7.
+std::string_view exception_text(std::uint8_t code);
+
+Result<std::unique_ptr<Driver>> make_modbus_tcp(const DeviceConfig& config);
+
+class ModbusDriver final : public Driver {
+  public:
+    // A point, parsed: where it is and how its registers become a value.
+    struct Point {
+        PointId id = 0;
+        ReadPoint place;
+        DataType type;
+        ByteOrder order = ByteOrder::kAbcd;
+        std::optional<std::uint8_t> bit;
+    };
+    struct Settings {
+        ReadLimits limits;
+        std::chrono::milliseconds timeout{1000};
+        std::chrono::milliseconds inter_request_delay{0};
+        std::chrono::seconds illegal_retry{60};
+        BackoffPolicy silent_unit;
+    };
+    ModbusDriver(std::vector<Point> points, Settings settings, std::unique_ptr<Link> link);
+
+    Status connect() override;
+    void disconnect() override;
+    [[nodiscard]] ConnectStep failed_step() const override { return failed_step_; }
+    Status read(std::span<const std::uint32_t> due, SampleBatch& out) override;
+    void interrupt() override { link_->interrupt(); }
+    [[nodiscard]] std::uint64_t activity() const override {
+        return activity_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] const DriverStats& stats() const override { return stats_; }
+
+  private:
+    struct Unit {
+        std::uint8_t id = 0;
+        LearningPlan plan;
+        std::size_t next_probe = 0;  // turns over plan.illegal(), so that all get their chance
+        unsigned timeouts_in_row = 0;
+        MonoTime ask_again_at{};
+    };
+    enum class Step : std::uint8_t { kDone, kRefused, kSilent, kBroken };
+
+    void read_unit(Unit& unit, SampleBatch& out);
+    void search(Unit& unit, const ReadRequest& refused, SampleBatch& out);
+    void probe_illegal(Unit& unit, SampleBatch& out);
+    void postpone(std::span<const ReadPoint> illegal);
+    Step run(const ReadRequest& request, SampleBatch& out);
+    void decode(const ReadRequest& request, std::span<const std::uint8_t> data, SampleBatch& out);
+    void mark(std::span<const ReadPoint> points, QualityCode code, SampleBatch& out);
+    void mark_unit(const Unit& unit, QualityCode code, SampleBatch& out);
+    [[nodiscard]] bool any_due(const ReadRequest& request) const;
+    [[nodiscard]] std::string describe(const ReadRequest& request) const;
+
+    std::vector<Point> points_;
+    Settings settings_;
+    std::unique_ptr<Link> link_;
+    std::vector<Unit> units_;
+    DriverStats stats_;
+    std::atomic<std::uint64_t> activity_ = 0;
+    ConnectStep failed_step_ = ConnectStep::kConnect;
+    std::minstd_rand random_;
+    std::vector<MonoTime> retry_at_;  // by point index: when an illegal point is tried again
+
+    // Of the read() in progress.
+    std::vector<std::uint32_t> slot_;  // by point index: 1 + place in `out`; 0: not due
+    std::vector<std::uint16_t> words_;
+    std::optional<Error> broken_;
+    std::string silence_;  // what was asked when no answer came
+    unsigned searches_left_ = 0;
+    bool first_request_ = true;
+    unsigned answers_ = 0;
+    double response_ms_ = 0;
+    unsigned responses_ = 0;
+    bool illegal_function_ = false;  // of the last refusal
+};
+
+}  // namespace fieldwarden::worker::modbus

@@ -1,0 +1,34 @@
+// The one table of drivers.
+#include <fmt/format.h>
+
+#include "worker/drivers/driver.h"
+#include "worker/drivers/modbus/modbus_driver.h"
+
+namespace fieldwarden::worker {
+
+namespace {
+
+struct Entry {
+    Protocol protocol;
+    Result<std::unique_ptr<Driver>> (*make)(const DeviceConfig&);
+};
+
+constexpr Entry kDrivers[] = {
+    {Protocol::kModbusTcp, modbus::make_modbus_tcp},
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Driver>> make_driver(const DeviceConfig& config) {
+    for (const auto& entry : kDrivers) {
+        if (entry.protocol == config.protocol) return entry.make(config);
+    }
+    std::string known;
+    for (const auto& entry : kDrivers)
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", to_name(entry.protocol));
+    return make_error(ErrorKind::kInvalidArgument,
+                      fmt::format("device {}: this build has no driver for protocol {}; it has {}",
+                                  config.device_code, to_name(config.protocol), known));
+}
+
+}  // namespace fieldwarden::worker
