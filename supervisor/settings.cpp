@@ -14,7 +14,6 @@
 #include <variant>
 
 #include "common/clock.h"
-#include "common/device_options.h"
 #include "supervisor/fleet/worker_launch.h"
 #include "supervisor/listen_address.h"
 #include "supervisor/status/status_pub.h"
