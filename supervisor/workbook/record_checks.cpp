@@ -325,7 +325,8 @@ const std::vector<std::uint32_t>& RecordChecks::matches(Kind kind, std::string_v
 const std::vector<std::uint32_t>& RecordChecks::device_of_points() {
     const auto& points = plant_.of(Kind::kPoint).all();
     const auto& devices = plant_.of(Kind::kDevice);
-    if (device_of_points_.size() == points.size()) return device_of_points_;
+    if (points_indexed_) return device_of_points_;
+    points_indexed_ = true;
     device_of_points_.reserve(points.size());
     device_has_points_.resize(devices.size());
     const Record* last = nullptr;
