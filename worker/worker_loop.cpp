@@ -31,6 +31,8 @@ constexpr milliseconds kSpoolRetry{200};
 // With drop_oldest a device waits this long for a spool that cannot be written, then lets the scan go.
 constexpr int kSpoolAttempts = 10;
 constexpr milliseconds kAcquireDeadline{10'000};
+// A supervisor that lives answers within a turn of its loop; for a dead one a leaving worker does not wait long.
+constexpr milliseconds kLastWord{500};
 
 std::shared_ptr<const PointDirectory> directory_of(const TaskConfig& config) {
     auto directory = std::make_shared<PointDirectory>();
@@ -153,8 +155,8 @@ Status WorkerLoop::change_line(const TaskConfig& config) {
     return {};
 }
 
-void WorkerLoop::stop_line(milliseconds grace) {
-    if (!line_) return;
+// Nothing is acquired after this, and what can be delivered within `grace` is; the counters still stand.
+void WorkerLoop::halt_line(milliseconds grace) {
     {
         const std::lock_guard lock{spool_mutex_};
         leaving_ = true;
@@ -164,6 +166,11 @@ void WorkerLoop::stop_line(milliseconds grace) {
     if (line_->devices) line_->devices->stop();
     if (auto synced = line_->spool->sync(); !synced) log_.write(LogLevel::kError, synced.error().message);
     line_->sinks->stop(grace);
+}
+
+void WorkerLoop::stop_line(milliseconds grace) {
+    if (!line_) return;
+    halt_line(grace);
     line_.reset();
 }
 
@@ -452,6 +459,17 @@ void WorkerLoop::finish(Ending ending) {
     ending_ = std::move(ending);
 }
 
+void WorkerLoop::await_acknowledgement() {
+    const auto deadline = clock_.mono_now() + kLastWord;
+    while (link_->is_welcome() && clock_.mono_now() < deadline) {
+        link_->wait({}, std::chrono::ceil<milliseconds>(deadline - clock_.mono_now()));
+        while (const auto message = link_->receive()) {
+            const auto* ack = std::get_if<proto::BeatAck>(&*message);
+            if (ack != nullptr && ack->seq >= beats_) return;
+        }
+    }
+}
+
 void WorkerLoop::wake() {
     const std::uint64_t one = 1;
     (void)!::write(wake_fd_, &one, sizeof(one));
@@ -463,10 +481,14 @@ void WorkerLoop::close() {
         expected ? LogLevel::kInfo : LogLevel::kError,
         fmt::format("{}; leaving with exit code {}", ending_->reason, static_cast<int>(ending_->code)));
     if (!expected) fmt::print(stderr, "fieldwarden-worker: {}\n", ending_->reason);
-    if (line_) heartbeat();
-    stop_line(ending_->grace);
+    if (line_) halt_line(ending_->grace);
     tell_logs();
     link_->send(proto::Finished{ending_->code, ending_->completed, ending_->reason});
+    // The last heartbeat carries the counters that the session ends with. Its acknowledgement says that the supervisor
+    // has taken them: were the process gone first, they would come from nobody.
+    heartbeat();
+    await_acknowledgement();
+    line_.reset();
     link_.reset();
     // A probe may hang in its device; the process does not wait for it.
     if (requests_->busy()) {

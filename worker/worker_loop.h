@@ -60,6 +60,8 @@ class WorkerLoop {
     void apply_config(const TaskConfig& config);
     Status start_line(const TaskConfig& config);
     Status change_line(const TaskConfig& config);
+    void halt_line(std::chrono::milliseconds grace);
+    void await_acknowledgement();
     void stop_line(std::chrono::milliseconds grace);
     void to_spool(SampleBatch&& samples);  // on a device's thread
     bool wait_for_spool();
