@@ -89,6 +89,7 @@ struct DeviceLoop::Impl {
     const milliseconds allowance;
     std::unique_ptr<Driver> driver;
     std::thread thread;
+    std::mutex join_mutex;  // several may call stop()
 
     // --- shared, guarded by mutex
     mutable std::mutex mutex;
@@ -503,6 +504,7 @@ void DeviceLoop::stop() {
         if (self.driver != nullptr) self.driver->interrupt();
         self.nudge();
     }
+    const std::lock_guard joining{self.join_mutex};
     if (self.thread.joinable()) self.thread.join();
 }
 
