@@ -21,7 +21,7 @@
 namespace {
 
 using namespace fieldwarden;
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 constexpr int kSamples = 1'000;  // floats in a scan
 constexpr int kScansPerGroup = 10;
@@ -36,7 +36,7 @@ SampleBatch scan() {
     return samples;
 }
 
-double seconds(Clock::duration duration) {
+double seconds(Steady::duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
 
@@ -57,7 +57,7 @@ struct Figures {
 Figures bare(const std::string& path, const Bytes& block, int groups) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) std::abort();
-    const auto started = Clock::now();
+    const auto started = Steady::now();
     const double cpu = cpu_seconds();
     for (int group = 0; group < groups; ++group) {
         for (int i = 0; i < kScansPerGroup; ++i) {
@@ -65,7 +65,7 @@ Figures bare(const std::string& path, const Bytes& block, int groups) {
         }
         if (::fdatasync(fd) != 0) std::abort();
     }
-    const Figures figures{seconds(Clock::now() - started), cpu_seconds() - cpu};
+    const Figures figures{seconds(Steady::now() - started), cpu_seconds() - cpu};
     ::close(fd);
     ::unlink(path.c_str());
     return figures;
@@ -80,7 +80,7 @@ Figures spooled(const std::string& directory, const SampleBatch& samples, int gr
         !(*spool)->set_sinks({"history"})) {
         std::abort();
     }
-    const auto started = Clock::now();
+    const auto started = Steady::now();
     const double cpu = cpu_seconds();
     for (int group = 0; group < groups; ++group) {
         for (int i = 0; i < kScansPerGroup; ++i) {
@@ -88,7 +88,7 @@ Figures spooled(const std::string& directory, const SampleBatch& samples, int gr
         }
         if (!(*spool)->sync()) std::abort();
     }
-    const Figures figures{seconds(Clock::now() - started), cpu_seconds() - cpu};
+    const Figures figures{seconds(Steady::now() - started), cpu_seconds() - cpu};
     spool->reset();
     std::filesystem::remove_all(directory);
     return figures;

@@ -32,7 +32,7 @@ namespace {
 
 using namespace fieldwarden;
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 constexpr double kTargetCores = 0.25;
 constexpr double kTargetMegabytes = 100;
@@ -156,8 +156,8 @@ class Fleet {
         socket_.send(zmq::buffer(frames.payload), zmq::send_flags::none);
     }
     void run_until(
-        Clock::time_point end, const std::function<bool()>& done = [] { return false; }) {
-        while (!done() && Clock::now() < end) {
+        Steady::time_point end, const std::function<bool()>& done = [] { return false; }) {
+        while (!done() && Steady::now() < end) {
             zmq::pollitem_t item{socket_.handle(), 0, ZMQ_POLLIN, 0};
             zmq::poll(&item, 1, 50ms);
             while (read_one()) {
@@ -249,12 +249,12 @@ int main(int argc, char** argv) {
             }
             return true;
         };
-        fleet.run_until(Clock::now() + 60s, all_deliver);
+        fleet.run_until(Steady::now() + 60s, all_deliver);
         const auto before = totals(fleet);
-        const auto started = Clock::now();
+        const auto started = Steady::now();
         fleet.run_until(started + std::chrono::seconds{duration});
         const auto after = totals(fleet);
-        const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
+        const double seconds = std::chrono::duration<double>(Steady::now() - started).count();
         double pss = 0;
         for (const auto& [key, worker] : fleet.workers) pss += pss_megabytes(worker.pid);
         const double own_pss = pss_megabytes(::getpid());
@@ -266,7 +266,7 @@ int main(int argc, char** argv) {
         for (auto& [key, worker] : fleet.workers) fleet.send(worker, proto::Stop{10s});
         std::uint64_t dropped = 0;
         for (const auto& [key, worker] : fleet.workers) dropped += worker.beat.spool_dropped;
-        fleet.run_until(Clock::now() + 15s, [&] {
+        fleet.run_until(Steady::now() + 15s, [&] {
             for (auto& [key, worker] : fleet.workers) {
                 if (worker.pid > 0 && ::kill(worker.pid, 0) == 0 &&
                     ::waitpid(worker.pid, nullptr, WNOHANG) == 0)
@@ -277,10 +277,10 @@ int main(int argc, char** argv) {
         // What a user gets back out: the last minute of one point of the last task.
         HistoryQuery query;
         query.point_codes = {fmt::format("P{:02}_{:05}", tasks - 1, points / 2)};
-        const auto query_started = Clock::now();
+        const auto query_started = Steady::now();
         const auto found = query_history(data_dir, fmt::format("BENCH_{:02}", tasks - 1), query);
         const double query_ms =
-            std::chrono::duration<double, std::milli>(Clock::now() - query_started).count();
+            std::chrono::duration<double, std::milli>(Steady::now() - query_started).count();
         std::uintmax_t disk = 0;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(data_dir)) {
             if (entry.is_regular_file()) disk += entry.file_size();
