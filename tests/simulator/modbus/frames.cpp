@@ -4,7 +4,6 @@ namespace fieldwarden::simulator::modbus {
 
 namespace {
 
-constexpr std::size_t kHeader = 7;        // transaction 2, protocol 2, length 2, unit 1
 constexpr std::size_t kLongestPdu = 253;  // V1.1b3, section 4.1
 
 void append_header(const Request& request, std::size_t pdu, std::vector<std::uint8_t>& out) {
