@@ -579,6 +579,10 @@ DeviceSnapshot DeviceLoop::snapshot() const {
     return copy;
 }
 
+const DeviceConfig& DeviceLoop::config() const {
+    return impl_->config;
+}
+
 void DeviceLoop::set_cycle_limit(std::uint64_t cycles, std::function<void()> done) {
     const std::lock_guard lock{impl_->mutex};
     impl_->cycles_left = cycles;

@@ -291,30 +291,31 @@ TEST_F(HistoryTest, ForgetsByAge) {
 TEST_F(HistoryTest, StaysWithinItsSizeAndGivesSpaceBack) {
     HistoryConfig config;
     config.max_bytes = 1 << 20;
+    config.max_age = std::chrono::hours{24 * 365};
     CompactionLimits limits;
     limits.window_samples = 4'000;
     open(config, limits);
     std::minstd_rand random{3};
-    std::uint64_t seq = 0;
-    for (int round = 0; round < 1'500; ++round) {
+    constexpr int kRounds = 150;
+    for (int round = 0; round < kRounds; ++round) {
         const auto now = at(kStart + round * kSecond);
         SampleBatch samples;
-        for (int i = 0; i < 200; ++i) {
+        for (int i = 0; i < 2'000; ++i) {
             samples.push_back({static_cast<PointId>(1 + i % 20), Quality::kGood, QualityCode::kNone,
                                now + std::chrono::microseconds{i / 20 * 1'000},
                                static_cast<double>(random())});
         }
-        ASSERT_TRUE(write(++seq, samples));
-        if (round % 10 == 0) maintain(now + std::chrono::minutes{2 * round});
+        ASSERT_TRUE(write(static_cast<std::uint64_t>(round + 1), samples));
+        if (round % 10 == 9) maintain(now + std::chrono::minutes{2 * round});
     }
-    maintain(at(kStart) + std::chrono::hours{1'000});
+    maintain(at(kStart) + std::chrono::hours{100});
     EXPECT_LE(
         number("SELECT (page_count - freelist_count) * 4096 FROM pragma_page_count, pragma_freelist_count"),
         1 << 20);
     EXPECT_LE(std::filesystem::file_size(path()), 2U << 20);
     const auto newest = query({{"P01"}, {}, {}, 1, true});
     ASSERT_EQ(newest.size(), 1U);
-    EXPECT_GE(newest[0].sample.time, at(kStart + 1'499 * kSecond));
+    EXPECT_GE(newest[0].sample.time, at(kStart + (kRounds - 1) * kSecond));
 }
 
 TEST_F(HistoryTest, AReaderWorksBesideTheWriterAndAfterAKill) {

@@ -12,6 +12,9 @@ namespace fieldwarden::worker {
 
 namespace {
 
+// Readers never hold the write lock; whoever does is not waited for longer than a stop may take.
+constexpr std::chrono::milliseconds kBusyTimeout{1'000};
+
 std::int64_t micros(UtcTime time) {
     return time.time_since_epoch().count();
 }
@@ -30,7 +33,7 @@ Result<std::unique_ptr<HistoryWriter>> HistoryWriter::open(const std::string& pa
                                                            const HistoryConfig& config,
                                                            const CompactionLimits& limits) {
     if (auto made = make_directories(path.substr(0, path.rfind('/'))); !made) return made.error();
-    auto db = SqlDatabase::open(path, SqlDatabase::Mode::kCreate);
+    auto db = SqlDatabase::open(path, SqlDatabase::Mode::kCreate, kBusyTimeout);
     if (!db) return db.error();
     std::unique_ptr<HistoryWriter> writer{new HistoryWriter{std::move(*db), config, limits}};
     if (auto prepared = writer->prepare(); !prepared) return prepared.error();
