@@ -136,7 +136,9 @@ void RecordChecks::options(Kind kind, std::string_view text, std::span<const Opt
     const auto parsed = parse_options(text);
     if (!parsed) return;  // reported with the cell
     const auto field = field_at(kind, "options");
-    for (const auto& [name, value] : *parsed) {
+    for (const auto& option : *parsed) {
+        const auto& name = option.first;
+        const auto& value = option.second;
         if (check_options(specs, owner, {{name, value}})) continue;
         const auto spec = std::find_if(specs.begin(), specs.end(),
                                        [&](const OptionSpec& each) { return each.name == name; });
