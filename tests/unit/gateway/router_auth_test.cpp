@@ -55,7 +55,9 @@ TEST(Router, EveryRouteHasAHandlerAndOneMeaning) {
         EXPECT_FALSE(route.summary.empty()) << route.pattern;
         EXPECT_TRUE(seen.emplace(route.method, route.pattern).second) << route.pattern;
         // Only the five at the root go without sign-in; nothing that changes state does.
-        if (!route.role) EXPECT_EQ(route.method, Method::kGet) << route.pattern;
+        if (!route.role) {
+            EXPECT_EQ(route.method, Method::kGet) << route.pattern;
+        }
         if (route.pattern.starts_with("/api/") || route.pattern.starts_with("/ws")) {
             EXPECT_TRUE(route.role.has_value()) << route.pattern;
         }

@@ -37,9 +37,12 @@ TEST(Outbox, AClientThatKeepsUpSeesEverything) {
 TEST(Outbox, BehindTheLimitTheLatestValueWins) {
     Outbox outbox;
     std::uint64_t seq = 0;
-    while (outbox.size() < Outbox::kKeptApart)
-        outbox.push(event(++seq, "process_status.T" + std::to_string(seq % 2)));
-    for (int i = 0; i < 100; ++i) outbox.push(event(++seq, "process_status.T" + std::to_string(seq % 2)));
+    const auto push_next = [&] {
+        ++seq;
+        outbox.push(event(seq, "process_status.T" + std::to_string(seq % 2)));
+    };
+    while (outbox.size() < Outbox::kKeptApart) push_next();
+    for (int i = 0; i < 100; ++i) push_next();
     EXPECT_EQ(outbox.size(), Outbox::kKeptApart);
     EXPECT_EQ(outbox.take_missed(), 100U);
     const auto seqs = drain(outbox);
