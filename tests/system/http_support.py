@@ -1,10 +1,9 @@
 """A running server for the HTTP tests, and small helpers around its contract.
 
-By default the gateway over fakes (build/<preset>/tests/gateway_test_server) is started on a port of its own. With
-FIELDWARDEN_URL and FIELDWARDEN_TOKEN the tests talk to a server that runs already.
+Every test runs twice: against the gateway over fakes (tests/gateway_test_server of the build), where everything can be
+made to happen, and against `fieldwarden serve`, where everything is real.
 """
 import json
-import os
 import pathlib
 import subprocess
 
@@ -12,9 +11,9 @@ import jsonschema
 import pytest
 import requests
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("FIELDWARDEN_BUILD", ROOT / "build" / "release"))
-SERVER = BUILD / "tests" / "gateway_test_server"
+from harness import BIN, DEADLINE, Supervisor
+
+TEST_SERVER = BIN.parent / "tests" / "gateway_test_server"
 METHODS = ("get", "post", "patch", "delete")
 MAX_UPLOAD = 1 << 20
 
@@ -39,18 +38,16 @@ class Server:
         return self.call("get", "/openapi.json", token=None).json()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    if url := os.environ.get("FIELDWARDEN_URL"):
-        yield Server(url.rstrip("/"), os.environ["FIELDWARDEN_TOKEN"])
-        return
-    if not SERVER.exists():
-        pytest.fail(f"{SERVER} is missing; build the target gateway_test_server")
+@pytest.fixture(scope="module", params=["fakes", "real"])
+def server(request, tmp_path_factory):
+    data = tmp_path_factory.mktemp("data")
+    data.chmod(0o700)
+    yield from (fake_server(data) if request.param == "fakes" else real_server(data))
+
+
+def fake_server(data: pathlib.Path):
     process = subprocess.Popen(
-        [SERVER, tmp_path_factory.mktemp("data"), str(MAX_UPLOAD)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [TEST_SERVER, data, str(MAX_UPLOAD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         line = process.stdout.readline()
@@ -61,12 +58,22 @@ def server(tmp_path_factory):
         # The server serves until its input ends.
         process.stdin.close()
         try:
-            status = process.wait(timeout=20)
+            status = process.wait(timeout=DEADLINE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             raise
     assert status == 0, f"the server ended with {status}"
+
+
+def real_server(data: pathlib.Path):
+    supervisor = Supervisor(data, server_max_upload_bytes=MAX_UPLOAD).start()
+    try:
+        yield Server(supervisor.base, supervisor.token)
+    finally:
+        status = supervisor.stop()
+        supervisor.end_orphans()
+    assert status == 0, (data / "supervisor.out").read_text()[-2000:]
 
 
 def operations(contract: dict):
