@@ -4,9 +4,13 @@
 
 namespace fieldwarden::supervisor {
 
+namespace {
+constexpr std::uint16_t kDefaultPort = 8700;
+}  // namespace
+
 Result<HostPort> parse_listen_address(const std::string& text) {
-    if (!text.ends_with(":0")) return parse_host_port(text, 0);
-    auto parsed = parse_host_port(text.substr(0, text.size() - 1) + "1", 0);
+    if (!text.ends_with(":0")) return parse_host_port(text, kDefaultPort);
+    auto parsed = parse_host_port(text.substr(0, text.size() - 1) + "1", kDefaultPort);
     if (parsed) parsed->port = 0;
     return parsed;
 }

@@ -4,13 +4,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <toml++/toml.h>
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <filesystem>
 #include <functional>
 #include <limits>
-#include <toml++/toml.h>
 #include <variant>
 
 #include "common/clock.h"
@@ -26,8 +26,8 @@ struct ByteCount {
     std::uint64_t* bytes;
 };
 // Where a key's value goes; the alternative is its type.
-using Target = std::variant<std::string*, bool*, milliseconds*, double*, std::uint32_t*, ByteCount,
-                            SpoolFullPolicy*>;
+using Target =
+    std::variant<std::string*, bool*, milliseconds*, double*, std::uint32_t*, ByteCount, SpoolFullPolicy*>;
 
 struct Key {
     std::string_view section;
@@ -289,13 +289,15 @@ std::string suggestion(std::string_view path) {
             nearest = &key;
         }
     }
-    return nearest == nullptr ? "it is ignored" : fmt::format("did you mean {}? It is ignored", nearest->path());
+    return nearest == nullptr ? "it is ignored"
+                              : fmt::format("did you mean {}? It is ignored", nearest->path());
 }
 
 std::string environment_name(const Key& key) {
     auto name = fmt::format("FIELDWARDEN_{}_{}", key.section, key.name);
-    std::ranges::transform(name, name.begin(),
-                           [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+    std::ranges::transform(name, name.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
     return name;
 }
 
@@ -310,8 +312,8 @@ class Loader {
         try {
             table = toml::parse_file(path);
         } catch (const toml::parse_error& error) {
-            problems_.errors.push_back(fmt::format("{}:{}: {}", path, error.source().begin.line,
-                                                   error.description()));
+            problems_.errors.push_back(
+                fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
             return;
         }
         for (const auto& [section, node] : table) {
@@ -348,8 +350,8 @@ class Loader {
 
   private:
     void unknown(const std::string& path, const toml::node& node, const std::string& name) {
-        problems_.warnings.push_back(fmt::format("{}:{}: unknown key {}: {}", path, node.source().begin.line,
-                                                 name, suggestion(name)));
+        problems_.warnings.push_back(
+            fmt::format("{}:{}: unknown key {}: {}", path, node.source().begin.line, name, suggestion(name)));
     }
 
     void node_value(const std::string& path, const std::string& name, const toml::node& node) {
@@ -400,9 +402,10 @@ void check_together(const Settings& s, SettingsProblems& problems) {
     if (const auto listen = parse_listen_address(s.server.listen); !listen) {
         wrong(fmt::format("server.listen = '{}': {}", s.server.listen, listen.error().message));
     } else if (!is_loopback(listen->host) && !s.server.allow_insecure_listen) {
-        wrong(fmt::format("server.listen = '{}' reaches beyond loopback and TLS is not configured: listen on "
-                          "127.0.0.1 behind a TLS proxy, or set server.allow_insecure_listen = true",
-                          s.server.listen));
+        wrong(
+            fmt::format("server.listen = '{}' reaches beyond loopback and TLS is not configured: listen on "
+                        "127.0.0.1 behind a TLS proxy, or set server.allow_insecure_listen = true",
+                        s.server.listen));
     }
     if (const auto allowed =
             check_status_endpoint(s.server.status_tcp, !s.server.status_curve_secret_key.empty());
@@ -415,9 +418,9 @@ void check_together(const Settings& s, SettingsProblems& problems) {
                           kZ85KeyLength));
     }
     if (s.worker.heartbeat_timeout < 2 * s.worker.heartbeat_interval) {
-        wrong(fmt::format("worker.heartbeat_timeout = {} must be at least twice worker.heartbeat_interval = {}",
-                          format_duration(s.worker.heartbeat_timeout),
-                          format_duration(s.worker.heartbeat_interval)));
+        wrong(fmt::format(
+            "worker.heartbeat_timeout = {} must be at least twice worker.heartbeat_interval = {}",
+            format_duration(s.worker.heartbeat_timeout), format_duration(s.worker.heartbeat_interval)));
     }
     if (s.restart.longest_delay < s.restart.first_delay) {
         wrong("restart.longest_delay is shorter than restart.first_delay");
@@ -453,11 +456,11 @@ std::vector<std::string> check_settings(const Settings& settings) {
     std::error_code error;
     std::filesystem::create_directories(data_dir, error);
     if (error) {
-        problems.push_back(fmt::format("the data directory {} cannot be created: {}", data_dir,
-                                       error.message()));
+        problems.push_back(
+            fmt::format("the data directory {} cannot be created: {}", data_dir, error.message()));
     } else if (access(data_dir.c_str(), W_OK | X_OK) != 0) {
-        problems.push_back(fmt::format("the data directory {} cannot be written: {}", data_dir,
-                                       errno_text(errno)));
+        problems.push_back(
+            fmt::format("the data directory {} cannot be written: {}", data_dir, errno_text(errno)));
     }
     const auto socket = data_dir + "/run/control.sock";
     if (socket.size() >= sizeof(sockaddr_un::sun_path)) {
@@ -488,9 +491,9 @@ std::string settings_template() {
         }
         // The one default that depends on who runs it stays a comment.
         const bool dynamic = key.name == "data_dir";
-        text += fmt::format("# {}\n{}{} = {}\n", help, dynamic ? "# " : "", key.name,
-                            dynamic ? std::string{"\"/var/lib/fieldwarden\""}
-                                    : std::visit(Show{}, key.target(defaults)));
+        text += fmt::format(
+            "# {}\n{}{} = {}\n", help, dynamic ? "# " : "", key.name,
+            dynamic ? std::string{"\"/var/lib/fieldwarden\""} : std::visit(Show{}, key.target(defaults)));
     }
     return text;
 }

@@ -129,9 +129,10 @@ void SupervisorLoop::on_log(TaskRuntime& task, proto::Log&& lines) {
         proto::LogEntry entry;
         entry.timestamp = clock_.utc_now();
         entry.level = LogLevel::kWarning;
-        entry.message = fmt::format("{} lines were not sent because the worker logs too fast; its own file "
-                                    "under log/ has them",
-                                    lines.dropped);
+        entry.message = fmt::format(
+            "{} lines were not sent because the worker logs too fast; its own file "
+            "under log/ has them",
+            lines.dropped);
         recorder_.worker_line(task, std::move(entry));
     }
 }
@@ -181,8 +182,9 @@ void SupervisorLoop::on_exit(WorkerId worker, const ExitStatus& status, MonoTime
 
     Death death;
     death.kind = death_kind(status, task.machine.state);
-    death.uptime = std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(
-                                                 exited_at - task.worker->process->started_at()));
+    death.uptime =
+        std::max(milliseconds{0},
+                 std::chrono::duration_cast<milliseconds>(exited_at - task.worker->process->started_at()));
     death.text = describe(status);
     if (!task.worker->farewell.empty()) death.text += ": " + task.worker->farewell;
     death.crash = tail_of(worker_launch_->crash_file(task.code), task.worker->crash_offset);
@@ -279,8 +281,12 @@ void SupervisorLoop::recover(TaskRuntime& task, const TaskFacts& facts, MonoTime
     context.attempt_number = task.recovery.resets + task.recovery.restarts + 1;
     context.error_category = *trouble;
     const auto why = fmt::format("{}: {}", to_name(*trouble), choice.why);
-    recorder_.note(task, {proto::LogType::kStrategyChange, proto::ExecutionPhase::kRetry, LogLevel::kWarning,
-                          fmt::format("{} because of {}", to_name(choice.action), why), {}, context});
+    recorder_.note(task, {proto::LogType::kStrategyChange,
+                          proto::ExecutionPhase::kRetry,
+                          LogLevel::kWarning,
+                          fmt::format("{} because of {}", to_name(choice.action), why),
+                          {},
+                          context});
     switch (choice.action) {
         case proto::RecoveryAction::kResetConnection:
             ++task.recovery.resets;
@@ -376,8 +382,8 @@ void SupervisorLoop::launch(TaskRuntime& task) {
     WorkerTrack track;
     track.id = ++last_worker_;
     track.launch_key = make_launch_key();
-    const auto spec = worker_launch_->spec(track.launch_key, task.code,
-                                           task.session ? task.session->row.session_id : 0);
+    const auto spec =
+        worker_launch_->spec(track.launch_key, task.code, task.session ? task.session->row.session_id : 0);
     track.crash_offset = file_size_of(spec.crash_file);
     link_->expect(track.launch_key, track.id);
     auto process = launcher_->launch(
@@ -415,9 +421,10 @@ void SupervisorLoop::end_stray(const TaskRuntime& task) {
         // Asked again now that the pid can no longer change its meaning.
         if (environment_of(pid, proto::kEnvTask) == task.code &&
             environment_of(pid, proto::kEnvDataDir) == settings_.server.data_dir) {
-            log(LogLevel::kWarning, fmt::format("ending process {}: a worker of task {} that nobody knows holds "
-                                                "its spool",
-                                                pid, task.code));
+            log(LogLevel::kWarning,
+                fmt::format("ending process {}: a worker of task {} that nobody knows holds "
+                            "its spool",
+                            pid, task.code));
             signal_pidfd(pidfd, SIGKILL);
         }
         close(pidfd);

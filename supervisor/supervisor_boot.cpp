@@ -56,8 +56,7 @@ Status SupervisorLoop::open() {
     std::error_code error;
     std::filesystem::create_directories(data_dir + "/log", error);
     if (error) {
-        return make_error(ErrorKind::kIo,
-                          fmt::format("cannot create {}/log: {}", data_dir, error.message()));
+        return make_error(ErrorKind::kIo, fmt::format("cannot create {}/log: {}", data_dir, error.message()));
     }
     auto lock = InstanceLock::take(data_dir + "/run/supervisor.lock");
     if (!lock) return lock.error();
@@ -127,8 +126,8 @@ TaskRuntime& SupervisorLoop::add_task(const Record& record) {
 void SupervisorLoop::take_up_processes(const std::map<std::string, DesiredState>& desired) {
     const auto rows = store_.processes();
     if (!rows) {
-        log(LogLevel::kError, "the process table cannot be read, no worker is adopted: " +
-                                  rows.error().message);
+        log(LogLevel::kError,
+            "the process table cannot be read, no worker is adopted: " + rows.error().message);
         return;
     }
     const TaskCompiler compiler{*plant(), defaults()};
@@ -177,9 +176,10 @@ bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredStat
         task.machine.state = ProcessState::kRunning;
         task.machine.has_process = true;
         if (desired == DesiredState::kStopped) task.machine.state = ProcessState::kStopping;
-        feed(task, {.kind = TaskEventKind::kExited,
-                    .death = {.kind = Death::Kind::kUnexpected,
-                              .text = fmt::format("process {} was gone when the supervisor started", row.pid)}});
+        feed(task,
+             {.kind = TaskEventKind::kExited,
+              .death = {.kind = Death::Kind::kUnexpected,
+                        .text = fmt::format("process {} was gone when the supervisor started", row.pid)}});
         return false;
     }
     WorkerTrack track;
@@ -257,9 +257,8 @@ void SupervisorLoop::forget_task(const std::string& code) {
     if (task.config) live_.forget(point_ids(*task.config));
     logs_.forget(code);
     std::erase(launch_queue_, code);
-    store_queue_.submit("desired state of " + code, "desired." + code, [code](Store& store) {
-        return store.set_desired(code, DesiredState::kStopped);
-    });
+    store_queue_.submit("desired state of " + code, "desired." + code,
+                        [code](Store& store) { return store.set_desired(code, DesiredState::kStopped); });
     tasks_.erase(found);
 }
 

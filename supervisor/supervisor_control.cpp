@@ -19,7 +19,8 @@ namespace {
 constexpr std::chrono::seconds kAcquireDeadline{30};
 
 Error unknown_task(std::string_view code) {
-    return make_error(ErrorKind::kNotFound, fmt::format("there is no task '{}'", code.substr(0, kLongestCode)));
+    return make_error(ErrorKind::kNotFound,
+                      fmt::format("there is no task '{}'", code.substr(0, kLongestCode)));
 }
 
 Result<TaskConfigPtr> shared_config(Result<TaskConfig> config) {
@@ -140,8 +141,7 @@ ActionResult SupervisorLoop::act(TaskAction action, const std::string& code,
     result.status = session_state(task->machine);
     if (why) {
         const auto session = result.session_id ? fmt::format(" (session {})", *result.session_id) : "";
-        return refused(
-            make_error(ErrorKind::kConflict, fmt::format("task {}: {}{}", code, *why, session)));
+        return refused(make_error(ErrorKind::kConflict, fmt::format("task {}: {}{}", code, *why, session)));
     }
     AuditEntry entry;
     entry.at = clock_.utc_now();
@@ -326,9 +326,8 @@ Result<ApplyResult> Supervisor::apply(const ChangeSet& changes, std::uint64_t ex
     for (const auto& code : changed->changes.changed) {
         changed->configs.emplace(code, shared_config(compiler.compile(code)));
     }
-    return ask<ApplyResult>([loop = loop_.get(), changed](auto answer) {
-        answer(loop->take_plant(std::move(*changed)));
-    });
+    return ask<ApplyResult>(
+        [loop = loop_.get(), changed](auto answer) { answer(loop->take_plant(std::move(*changed))); });
 }
 
 std::vector<ActionResult> Supervisor::act(TaskAction action, const std::vector<std::string>& task_codes,
@@ -339,13 +338,13 @@ std::vector<ActionResult> Supervisor::act(TaskAction action, const std::vector<s
         const TaskCompiler compiler{*now, loop_->defaults()};
         for (const auto& code : task_codes) configs->emplace(code, shared_config(compiler.compile(code)));
     }
-    auto results = ask<std::vector<ActionResult>>(
-        [loop = loop_.get(), action, task_codes, actor, configs](auto answer) {
+    auto results =
+        ask<std::vector<ActionResult>>([loop = loop_.get(), action, task_codes, actor, configs](auto answer) {
             std::vector<ActionResult> all;
             for (const auto& code : task_codes) {
                 const auto config = configs->find(code);
-                all.push_back(loop->act(action, code, config == configs->end() ? nullptr : &config->second,
-                                        actor));
+                all.push_back(
+                    loop->act(action, code, config == configs->end() ? nullptr : &config->second, actor));
             }
             answer(std::move(all));
         });
@@ -400,13 +399,14 @@ Result<TaskProgress> Supervisor::progress(const std::string& task_code) {
 }
 
 Result<proto::Reply> Supervisor::probe(proto::Message question, std::string subject) {
-    return ask<proto::Reply>([loop = loop_.get(), question = std::move(question),
-                              subject = std::move(subject)](auto answer) {
-        if (loop->stopping_) return answer(make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
-        if (const auto asked = loop->probes_->ask({question, nullptr, subject}, answer); !asked) {
-            answer(asked.error());
-        }
-    });
+    return ask<proto::Reply>(
+        [loop = loop_.get(), question = std::move(question), subject = std::move(subject)](auto answer) {
+            if (loop->stopping_)
+                return answer(make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
+            if (const auto asked = loop->probes_->ask({question, nullptr, subject}, answer); !asked) {
+                answer(asked.error());
+            }
+        });
 }
 
 Result<proto::ProbeResult> Supervisor::test_connection(const DeviceConfig& device) {

@@ -30,11 +30,13 @@ std::uint16_t swapped(std::uint16_t word) {
     return static_cast<std::uint16_t>(word << 8 | word >> 8);
 }
 
-// The words of one number, most significant first, as one integer.
+// The first `Count` words of one number, most significant first, as one integer. Unrolled: this runs for
+// every value of every scan.
+template <std::size_t Count>
 std::uint64_t gather(std::span<const std::uint16_t> words, Order order) {
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        const auto word = words[order.reverse_words ? words.size() - 1 - i : i];
+    for (std::size_t i = 0; i < Count; ++i) {
+        const auto word = words[order.reverse_words ? Count - 1 - i : i];
         value = value << 16 | (order.swap_bytes ? swapped(word) : word);
     }
     return value;
@@ -105,39 +107,45 @@ std::string sanitize_utf8(std::string_view bytes) {
 
 bool decode_words(std::span<const std::uint16_t> words, DataType type, ByteOrder order,
                   std::optional<std::uint8_t> bit, Value& out) {
-    out = std::monostate{};
-    const std::size_t count = words_of(type);
-    if (words.size() < count) return false;
-    words = words.first(count);
+    const auto no_value = [&] {
+        out = std::monostate{};
+        return false;
+    };
+    if (words.size() < words_of(type)) return no_value();
     const auto how = order_of(order);
     switch (type.base) {
         case BaseType::kBool:
-            out = (gather(words, how) >> (bit.value_or(0) & 15) & 1) != 0;
+            out = (gather<1>(words, how) >> (bit.value_or(0) & 15) & 1) != 0;
             return true;
         case BaseType::kInt16:
-            out = std::int64_t{static_cast<std::int16_t>(gather(words, how))};
+            out = std::int64_t{static_cast<std::int16_t>(gather<1>(words, how))};
             return true;
         case BaseType::kInt32:
-            out = std::int64_t{static_cast<std::int32_t>(gather(words, how))};
+            out = std::int64_t{static_cast<std::int32_t>(gather<2>(words, how))};
             return true;
         case BaseType::kInt64:
-            out = static_cast<std::int64_t>(gather(words, how));
+            out = static_cast<std::int64_t>(gather<4>(words, how));
             return true;
         case BaseType::kUint16:
+            out = gather<1>(words, how);
+            return true;
         case BaseType::kUint32:
+            out = gather<2>(words, how);
+            return true;
         case BaseType::kUint64:
-            out = gather(words, how);
+            out = gather<4>(words, how);
             return true;
         case BaseType::kFloat32:
-            out = double{std::bit_cast<float>(static_cast<std::uint32_t>(gather(words, how)))};
+            out = double{std::bit_cast<float>(static_cast<std::uint32_t>(gather<2>(words, how)))};
             return true;
         case BaseType::kFloat64:
-            out = std::bit_cast<double>(gather(words, how));
+            out = std::bit_cast<double>(gather<4>(words, how));
             return true;
         case BaseType::kBcd16:
         case BaseType::kBcd32: {
-            const auto value = from_bcd(gather(words, how), type.base == BaseType::kBcd16 ? 4 : 8);
-            if (!value) return false;
+            const auto value = type.base == BaseType::kBcd16 ? from_bcd(gather<1>(words, how), 4)
+                                                             : from_bcd(gather<2>(words, how), 8);
+            if (!value) return no_value();
             out = *value;
             return true;
         }
@@ -145,7 +153,7 @@ bool decode_words(std::span<const std::uint16_t> words, DataType type, ByteOrder
             out = text_of(words, type.length, how.swap_bytes);
             return true;
     }
-    return false;
+    return no_value();
 }
 
 }  // namespace fieldwarden::worker

@@ -89,6 +89,7 @@ struct DeviceLoop::Impl {
     const milliseconds allowance;
     std::unique_ptr<Driver> driver;
     std::thread thread;
+    std::mutex join_mutex;  // several may call stop()
 
     // --- shared, guarded by mutex
     mutable std::mutex mutex;
@@ -503,6 +504,7 @@ void DeviceLoop::stop() {
         if (self.driver != nullptr) self.driver->interrupt();
         self.nudge();
     }
+    const std::lock_guard joining{self.join_mutex};
     if (self.thread.joinable()) self.thread.join();
 }
 
@@ -575,6 +577,10 @@ DeviceSnapshot DeviceLoop::snapshot() const {
     auto copy = self.shown;
     copy.loop_ticks += self.watched_ticks;
     return copy;
+}
+
+const DeviceConfig& DeviceLoop::config() const {
+    return impl_->config;
 }
 
 void DeviceLoop::set_cycle_limit(std::uint64_t cycles, std::function<void()> done) {

@@ -74,6 +74,8 @@ class DeviceLoop {
     // samples are returned, not handed to on_samples.
     Result<SampleBatch> acquire_once(std::chrono::milliseconds deadline);
     [[nodiscard]] DeviceSnapshot snapshot() const;
+    // The configuration it was made with.
+    [[nodiscard]] const DeviceConfig& config() const;
     // A run limit: the loop pauses itself after this many further scans and calls `done` once. 0: none.
     void set_cycle_limit(std::uint64_t cycles, std::function<void()> done);
 

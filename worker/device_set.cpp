@@ -28,15 +28,12 @@ Status DeviceSet::apply(const TaskConfig& config, bool paused) {
     for (const auto& device : config.devices) wanted.emplace(device.device_code, &device);
     const auto unchanged = [&](const std::string& code) {
         const auto found = devices_.find(code);
-        return found != devices_.end() && found->second.config == *wanted.at(code);
+        return found != devices_.end() && found->second.loop->config() == *wanted.at(code);
     };
     // Everything that could be refused is tried before anything is stopped.
     for (const auto& [code, device] : wanted) {
         if (unchanged(code)) continue;
-        if (auto driver = make_(*device); !driver) {
-            return make_error(driver.error().kind,
-                              fmt::format("device {}: {}", code, driver.error().message));
-        }
+        if (auto driver = make_(*device); !driver) return driver.error();
     }
     for (auto it = devices_.begin(); it != devices_.end();) {
         if (wanted.contains(it->first) && unchanged(it->first)) {
@@ -69,7 +66,6 @@ Status DeviceSet::apply(const TaskConfig& config, bool paused) {
     for (const auto& [code, device] : wanted) {
         if (devices_.contains(code)) continue;
         Device entry;
-        entry.config = *device;
         entry.live = std::make_shared<LiveTable>(device->points);
         DeviceEvents events;
         events.on_samples = handlers_.on_samples;

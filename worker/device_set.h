@@ -49,7 +49,6 @@ class DeviceSet {
 
   private:
     struct Device {
-        DeviceConfig config;
         std::shared_ptr<DeviceLoop> loop;
         std::shared_ptr<LiveTable> live;
         std::uint64_t told_connection = 0;

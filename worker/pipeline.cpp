@@ -27,12 +27,13 @@ Pipeline::Pipeline(std::span<const PointConfig> points) : last_(points.size()) {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     stages_.reserve(points.size());
     for (const auto& point : points) {
-        stages_.push_back({.scale = point.scale,
+        last_[stages_.size()].plain = !point.deadband;
+        stages_.push_back({.linear = point.scale != 1.0 || point.offset != 0.0,
+                           .ranged = point.min_value || point.max_value,
+                           .scale = point.scale,
                            .offset = point.offset,
                            .least = point.min_value.value_or(-kInfinity),
                            .most = point.max_value.value_or(kInfinity),
-                           .linear = point.scale != 1.0 || point.offset != 0.0,
-                           .ranged = point.min_value || point.max_value,
                            .deadband = point.deadband});
     }
 }
@@ -81,6 +82,11 @@ void Pipeline::filter(std::span<const std::uint32_t> due, SampleBatch& samples,
     for (std::size_t i = 0; i < due.size(); ++i) {
         auto& sample = samples[i];
         auto& last = last_[due[i]];
+        if (last.plain && last.seen && last.quality == Quality::kGood && sample.quality == Quality::kGood) {
+            if (kept != i) samples[kept] = std::move(sample);
+            ++kept;
+            continue;
+        }
         const bool keep = wanted(stages_[due[i]], last, sample);
         if (last.code != sample.code) changes.push_back({due[i], last.code, sample.code});
         const bool was_good = last.seen && last.quality == Quality::kGood;

@@ -44,16 +44,17 @@ class Pipeline {
 
   private:
     struct Stage {
+        bool linear = false;
+        bool ranged = false;
         double scale = 1;
         double offset = 0;
         double least = 0;
         double most = 0;
-        bool linear = false;
-        bool ranged = false;
         std::optional<double> deadband;
     };
     struct Last {
         bool seen = false;
+        bool plain = false;  // no deadband: good after good is delivered without a further look
         Quality quality = Quality::kBad;
         QualityCode code = QualityCode::kNone;
         bool delivered_good = false;

@@ -267,7 +267,9 @@ Status Spool::sync_locked(Lock& lock, WhileSyncing meanwhile) {
         // A new segment does not begin before this sync has ended.
         syncing_ = true;
         if (meanwhile == WhileSyncing::kAppends) lock.unlock();
-        error = file->sync_data();
+        // The process that created an adopted segment may not have lived to make its name durable.
+        if (adopted_tail_unsynced_ && !files_.sync_directory(options_.directory)) error = EIO;
+        if (error == 0) error = file->sync_data();
         if (meanwhile == WhileSyncing::kAppends) lock.lock();
         syncing_ = false;
     }

@@ -20,7 +20,7 @@ constexpr std::size_t kMostWaiting = 1'000;
 constexpr std::size_t kLongestMessage = 8'192;  // bytes; a peer's error text may be a whole page
 constexpr std::size_t kLeastSecret = 4;
 
-constexpr std::array<std::string_view, 8> kSecretWords{"password", "passwd",  "token",       "secret",
+constexpr std::array<std::string_view, 8> kSecretWords{"password",   "passwd",  "token",       "secret",
                                                        "credential", "api_key", "private_key", "access_key"};
 
 void collect_options(const Options& options, std::vector<std::string>& secrets) {

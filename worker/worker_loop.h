@@ -43,7 +43,7 @@ class WorkerLoop {
   private:
     // The task that runs, in the order in which samples pass it. Taken apart from the back.
     struct Line {
-        TaskConfig config;
+        TaskConfig config;  // without devices and sinks
         std::unique_ptr<Spool> spool;
         std::unique_ptr<SinkSet> sinks;
         std::unique_ptr<DeviceSet> devices;
@@ -60,11 +60,14 @@ class WorkerLoop {
     void apply_config(const TaskConfig& config);
     Status start_line(const TaskConfig& config);
     Status change_line(const TaskConfig& config);
+    void halt_line(std::chrono::milliseconds grace);
+    void await_acknowledgement();
     void stop_line(std::chrono::milliseconds grace);
     void to_spool(SampleBatch&& samples);  // on a device's thread
     bool wait_for_spool();
 
-    // --- messages, one overload each; those that travel the other way are ignored
+    // --- messages: one overload of handle() each; those that travel the other way are ignored
+    void take_messages();
     void handle(const proto::Welcome& message);
     void handle(const proto::Refuse& message);
     void handle(const proto::Configure& message);

@@ -29,11 +29,11 @@ struct HistoryQuery {
     // newest sample of the interval, of any type and quality.
     enum Aggregate { none, avg, min, max, last };
 
-    std::vector<std::string> point_codes;  // empty: all points of the task
-    std::optional<UtcTime> start;          // inclusive; unset: from the oldest
-    std::optional<UtcTime> end;            // exclusive; unset: to the newest
-    std::size_t limit = 1000;              // of points returned
-    bool descending = false;               // by time; equal times in the order of the point codes
+    std::vector<std::string> point_codes = {};  // empty: all points of the task
+    std::optional<UtcTime> start = {};          // inclusive; unset: from the oldest
+    std::optional<UtcTime> end = {};            // exclusive; unset: to the newest
+    std::size_t limit = 1000;                   // of points returned
+    bool descending = false;                    // by time; equal times in the order of the point codes
     Aggregate aggregate = none;
     std::chrono::milliseconds interval{0};  // required (> 0) with an aggregate
 };

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes plant.xlsx, the sample plant of the demo: 3 sites, 16 Modbus TCP devices, their points and 6 tasks.
 
-The simulator listens on 127.0.0.1 with one port per address below, FIRST_PORT and up. Every unit answers for the
-registers 0 to 999 of each area; holding registers 0 and 1 are a counter that rises with every read.
+The simulator listens on 127.0.0.1 with one port per address below, FIRST_PORT and up. Registers are chosen by what the
+simulator holds there, so that every point shows a value its machine could have.
 
 Usage: make_plant.py [FILE]    (default: plant.xlsx beside this script)
 """
@@ -54,13 +54,30 @@ TYPES = [
 ]
 
 
-class Points:
-    """Collects the points of one device; addresses never overlap because each area hands them out in turn."""
+# What the simulator holds (`fieldwarden simulate --help`): per kind of value the first register, the step from one value
+# to the next, and the raw range of each signal in turn. FIXED stays put: for setpoints.
+SIGNALS = {
+    "float32": (2, 2, [(20, 80), (0, 100), (205, 235), None, (1, 2)]),
+    "uint16": (30000, 1, [(100, 900), (0, 4095), (1200, 2800), None, None]),
+    "uint32": (50000, 2, [None]),
+    "float64": (61000, 4, [(990, 1010)]),
+    "bcd32": (62000, 2, [None]),
+    "string(16)": (60000, 8, [None]),
+}
+FIXED = 3          # the float32 signal that is 20 + unit id
+STATUS_WORD = 3    # the uint16 signal whose bits toggle
 
-    def __init__(self, device):
+
+class Points:
+    """Collects the points of one device. Addresses never overlap: each kind of value has registers of its own, and each
+    area hands them out in turn. Scale and offset turn the simulator's raw range into what the machine would show."""
+
+    def __init__(self, device, unit):
         self.device = device
+        self.unit = unit
         self.rows = []
-        self.next = {"hr": 10, "ir": 0, "co": 0, "di": 0}
+        self.used = {}
+        self.next = {"co": 0, "di": 0}
         # The simulator's counter pair: two missing or equal values in a row would show lost or repeated reads.
         self.add("COUNT", "Read counter 读取计数", "hr:0", "uint32", order="ABCD", note="rises with every read")
 
@@ -69,13 +86,41 @@ class Points:
         self.rows.append([f"{self.device}_{code}", name, self.device, address, data_type, order, scale, offset, unit,
                           deadband, low, high, period, note])
 
-    def register(self, area, code, name, data_type, **more):
-        words = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2, "float64": 4, "int64": 4, "uint64": 4,
-                 "bcd16": 1, "bcd32": 2}
-        size = 8 if data_type.startswith("string") else words[data_type]
-        address = self.next[area]
-        self.next[area] += size
-        self.add(code, name, f"{area}:{address}", data_type, **more)
+    def take(self, area, data_type, wanted):
+        """The next free register of a kind whose signal `wanted(number)` accepts; returns its offset and raw range."""
+        first, step, signals = SIGNALS[data_type]
+        taken = self.used.setdefault((area, data_type), set())
+        assert any(wanted(number) for number in range(len(signals))), f"{self.device}: no {data_type} signal fits"
+        position = 0
+        while position in taken or not wanted(position % len(signals)):
+            position += 1
+        taken.add(position)
+        return first + position * step, signals[position % len(signals)]
+
+    def register(self, area, code, name, data_type, typical=None, low="", high="", order="", scale="", offset="", **more):
+        """`typical` is what the point usually shows; without it, the middle of low to high."""
+        kind = {"int16": "uint16", "int32": "uint32", "uint64": "uint32"}.get(data_type, data_type)
+        signals = SIGNALS[kind][2]
+        if isinstance(typical, (int, float)):
+            address, _ = self.take(area, "float32", lambda number: number == FIXED)
+            self.add(code, name, f"{area}:{address}", "float32", "ABCD", "", round(typical - 20 - self.unit, 6), low=low,
+                     high=high, **more)
+            return
+        if typical is None and low != "":
+            typical = (low + 0.35 * (high - low), low + 0.65 * (high - low))
+        address, raw = self.take(area, kind, lambda number: typical is None or signals[number] is not None)
+        if typical is not None:
+            scale = float(f"{(typical[1] - typical[0]) / (raw[1] - raw[0]):.3g}")
+            offset = float(f"{typical[0] - raw[0] * scale:.4g}")
+            assert low == "" or low <= raw[0] * scale + offset and raw[1] * scale + offset <= high, code
+        data_type = {"uint64": "uint32", "int32": "uint32"}.get(data_type, data_type)
+        self.add(code, name, f"{area}:{address}", data_type, "ABCD" if kind in ("float32", "float64") else "", scale, offset,
+                 low=low, high=high, **more)
+
+    def status_bits(self, entries):
+        address, _ = self.take("hr", "uint16", lambda number: number == STATUS_WORD)
+        for bit, (code, name) in enumerate(entries):
+            self.add(code, name, f"hr:{address}.{bit}", "bool")
 
     def bits(self, area, entries):
         for code, name in entries:
@@ -84,34 +129,30 @@ class Points:
 
 
 def welder(points):
-    points.register("hr", "PROGRAM", "Active program 当前程序号", "uint16", low=0, high=255)
+    points.register("hr", "PROGRAM", "Active program 当前程序号", "uint16", low=0, high=5000, typical=(0, 4095))
     points.register("hr", "MODEL", "Model 型号", "string(16)")
-    points.add("STATUS_AUTO", "Automatic mode 自动模式", f"hr:{points.next['hr']}.0", "bool")
-    points.add("STATUS_FAULT", "Fault 故障", f"hr:{points.next['hr']}.1", "bool")
-    points.add("STATUS_HOME", "Home position 原点位置", f"hr:{points.next['hr']}.2", "bool")
-    points.next["hr"] += 1
-    for bit, (code, name) in enumerate([("TIP_STUCK", "Tip stuck 电极粘连"), ("NO_CURRENT", "No current 无电流"),
-                                        ("LOW_FORCE", "Force low 压力低"), ("LOW_WATER", "Cooling low 冷却水低"),
-                                        ("TIP_LIFE", "Tip life over 电极寿命到"), ("GUN_OPEN", "Gun not open 焊钳未开")]):
-        points.add(f"ALARM_{code}", name, f"hr:{points.next['hr']}.{bit}", "bool")
-    points.next["hr"] += 1
-    points.register("ir", "CURRENT", "Weld current 焊接电流", "float32", order="CDAB", unit="kA", deadband=0.05, low=0, high=25)
-    points.register("ir", "VOLTAGE", "Weld voltage 焊接电压", "float32", order="CDAB", unit="V", deadband=0.02, low=0, high=20)
-    points.register("ir", "FORCE", "Electrode force 电极压力", "float32", order="CDAB", unit="kN", deadband=0.05, low=0, high=8)
-    points.register("ir", "RESISTANCE", "Dynamic resistance 动态电阻", "float32", order="CDAB", unit="µΩ")
+    points.status_bits([("STATUS_AUTO", "Automatic mode 自动模式"), ("STATUS_FAULT", "Fault 故障"),
+                        ("STATUS_HOME", "Home position 原点位置")])
+    points.status_bits([("ALARM_TIP_STUCK", "Tip stuck 电极粘连"), ("ALARM_NO_CURRENT", "No current 无电流"),
+                        ("ALARM_LOW_FORCE", "Force low 压力低"), ("ALARM_LOW_WATER", "Cooling low 冷却水低"),
+                        ("ALARM_TIP_LIFE", "Tip life over 电极寿命到"), ("ALARM_GUN_OPEN", "Gun not open 焊钳未开")])
+    points.register("ir", "CURRENT", "Weld current 焊接电流", "float32", unit="kA", deadband=0.05, low=0, high=25, typical=(9, 11))
+    points.register("ir", "VOLTAGE", "Weld voltage 焊接电压", "float32", unit="V", deadband=0.02, low=0, high=20, typical=(1.1, 1.5))
+    points.register("ir", "FORCE", "Electrode force 电极压力", "float32", unit="kN", deadband=0.05, low=0, high=8, typical=(3.2, 3.6))
+    points.register("ir", "RESISTANCE", "Dynamic resistance 动态电阻", "float32", unit="µΩ")
     points.register("ir", "WELD_TIME", "Weld time 焊接时间", "uint16", unit="ms", low=0, high=2000)
-    points.register("ir", "CYCLE_TIME", "Cycle time 节拍", "uint16", scale=0.1, unit="s", low=0, high=600)
+    points.register("ir", "CYCLE_TIME", "Cycle time 节拍", "uint16", unit="s", low=0, high=600)
     points.register("ir", "SPOTS", "Spots welded 焊点数", "uint32")
     points.register("ir", "PARTS_OK", "Good parts 合格件数", "uint32")
     points.register("ir", "PARTS_NG", "Rejected parts 不合格件数", "uint32")
-    points.register("ir", "TIP_WEAR", "Tip wear 电极磨损", "uint16", scale=0.01, unit="mm", low=0, high=12)
-    points.register("ir", "WATER_TEMP", "Cooling water 冷却水温", "int16", scale=0.1, unit="°C", deadband=0.2, low=-10, high=90)
-    points.register("ir", "WATER_FLOW", "Cooling flow 冷却水流量", "uint16", scale=0.1, unit="L/min", low=0, high=60)
-    points.register("ir", "AIR_PRESSURE", "Air pressure 气压", "uint16", scale=0.01, unit="bar", low=0, high=12)
+    points.register("ir", "TIP_WEAR", "Tip wear 电极磨损", "uint16", unit="mm", low=0, high=12)
+    points.register("ir", "WATER_TEMP", "Cooling water 冷却水温", "int16", unit="°C", deadband=0.2, low=-10, high=90, typical=(18, 24))
+    points.register("ir", "WATER_FLOW", "Cooling flow 冷却水流量", "uint16", unit="L/min", low=0, high=60, typical=(9, 11))
+    points.register("ir", "AIR_PRESSURE", "Air pressure 气压", "uint16", unit="bar", low=0, high=12, typical=(6.1, 6.5))
     for axis in range(1, 7):
-        points.register("ir", f"AXIS{axis}_POS", f"Axis {axis} position 轴{axis}位置", "int32", order="CDAB", scale=0.001, unit="°", low=-360, high=360)
-        points.register("ir", f"AXIS{axis}_TEMP", f"Axis {axis} motor 轴{axis}电机温度", "int16", scale=0.1, unit="°C", low=-10, high=150)
-        points.register("ir", f"AXIS{axis}_LOAD", f"Axis {axis} load 轴{axis}负载", "uint16", scale=0.1, unit="%", low=0, high=300)
+        points.register("ir", f"AXIS{axis}_POS", f"Axis {axis} position 轴{axis}位置", "float32", unit="°", low=-360, high=360)
+        points.register("ir", f"AXIS{axis}_TEMP", f"Axis {axis} motor 轴{axis}电机温度", "int16", unit="°C", low=-10, high=150)
+        points.register("ir", f"AXIS{axis}_LOAD", f"Axis {axis} load 轴{axis}负载", "uint16", unit="%", low=0, high=300)
     points.bits("di", [("DI_GUARD", "Guard closed 安全门关闭"), ("DI_ESTOP", "Emergency stop 急停"),
                        ("DI_PART", "Part present 工件到位"), ("DI_CLAMP", "Clamp closed 夹具夹紧")])
     points.bits("co", [("CO_START", "Start 启动"), ("CO_RESET", "Reset 复位"), ("CO_TIP_DRESS", "Tip dress 电极修磨")])
@@ -119,71 +160,71 @@ def welder(points):
 
 def power_meter(points):
     for phase, name in (("A", "A 相"), ("B", "B 相"), ("C", "C 相")):
-        points.register("ir", f"U{phase}", f"Voltage {phase} {name}电压", "float32", unit="V", deadband=0.5, low=0, high=500)
-        points.register("ir", f"I{phase}", f"Current {phase} {name}电流", "float32", unit="A", deadband=0.1, low=0, high=3000)
-        points.register("ir", f"P{phase}", f"Active power {phase} {name}有功功率", "float32", unit="kW", low=-2000, high=2000)
-        points.register("ir", f"Q{phase}", f"Reactive power {phase} {name}无功功率", "float32", unit="kvar", low=-2000, high=2000)
-        points.register("ir", f"THDU{phase}", f"THD voltage {phase} {name}电压谐波", "uint16", scale=0.01, unit="%", low=0, high=100)
-        points.register("ir", f"THDI{phase}", f"THD current {phase} {name}电流谐波", "uint16", scale=0.01, unit="%", low=0, high=100)
+        points.register("ir", f"U{phase}", f"Voltage {phase} {name}电压", "float32", unit="V", deadband=0.5, low=0, high=500, typical=(226, 234))
+        points.register("ir", f"I{phase}", f"Current {phase} {name}电流", "float32", unit="A", deadband=0.1, low=0, high=3000, typical=(180, 420))
+        points.register("ir", f"P{phase}", f"Active power {phase} {name}有功功率", "float32", unit="kW", low=-2000, high=2000, typical=(40, 90))
+        points.register("ir", f"Q{phase}", f"Reactive power {phase} {name}无功功率", "float32", unit="kvar", low=-2000, high=2000, typical=(8, 20))
+        points.register("ir", f"THDU{phase}", f"THD voltage {phase} {name}电压谐波", "uint16", unit="%", low=0, high=100, typical=(1.5, 2.5))
+        points.register("ir", f"THDI{phase}", f"THD current {phase} {name}电流谐波", "uint16", unit="%", low=0, high=100, typical=(6, 12))
         for order in (3, 5, 7):
-            points.register("ir", f"I{phase}_H{order}", f"Harmonic {order} current {phase} {name}电流 {order} 次谐波", "uint16", scale=0.01, unit="%", low=0, high=100)
+            points.register("ir", f"I{phase}_H{order}", f"Harmonic {order} current {phase} {name}电流 {order} 次谐波", "uint16", unit="%", low=0, high=100, typical=(1, 5))
     for line, name in (("AB", "AB 线"), ("BC", "BC 线"), ("CA", "CA 线")):
-        points.register("ir", f"U{line}", f"Voltage {line} {name}电压", "float32", unit="V", deadband=0.5, low=0, high=800)
-    points.register("ir", "P", "Active power 总有功功率", "float32", unit="kW", deadband=0.5)
-    points.register("ir", "Q", "Reactive power 总无功功率", "float32", unit="kvar")
-    points.register("ir", "S", "Apparent power 视在功率", "float32", unit="kVA")
-    points.register("ir", "PF", "Power factor 功率因数", "int16", scale=0.001, low=-1, high=1)
-    points.register("ir", "FREQ", "Frequency 频率", "uint16", scale=0.01, unit="Hz", low=45, high=65)
+        points.register("ir", f"U{line}", f"Voltage {line} {name}电压", "float32", unit="V", deadband=0.5, low=0, high=800, typical=(392, 406))
+    points.register("ir", "P", "Active power 总有功功率", "float32", unit="kW", deadband=0.5, typical=(120, 270))
+    points.register("ir", "Q", "Reactive power 总无功功率", "float32", unit="kvar", typical=(25, 60))
+    points.register("ir", "S", "Apparent power 视在功率", "float32", unit="kVA", typical=(125, 280))
+    points.register("ir", "PF", "Power factor 功率因数", "int16", low=-1, high=1, typical=(0.9, 0.97))
+    points.register("ir", "FREQ", "Frequency 频率", "uint16", unit="Hz", low=45, high=65, typical=(49.95, 50.05))
     points.register("ir", "EP_IMP", "Energy import 正向有功电能", "uint64", scale=0.01, unit="kWh", period=10000)
     points.register("ir", "EP_EXP", "Energy export 反向有功电能", "uint64", scale=0.01, unit="kWh", period=10000)
-    points.register("ir", "DEMAND", "Demand 需量", "float32", unit="kW", period=10000)
-    points.register("hr", "CT_RATIO", "CT ratio 电流互感器变比", "uint16", low=1, high=5000, period=60000)
-    points.register("hr", "PT_RATIO", "PT ratio 电压互感器变比", "uint16", low=1, high=5000, period=60000)
+    points.register("ir", "DEMAND", "Demand 需量", "float32", unit="kW", period=10000, typical=(180, 220))
+    points.register("hr", "CT_RATIO", "CT ratio 电流互感器变比", "uint16", low=1, high=5000, period=60000, typical=400)
+    points.register("hr", "PT_RATIO", "PT ratio 电压互感器变比", "uint16", low=1, high=5000, period=60000, typical=1)
     points.register("hr", "SERIAL", "Serial number 序列号", "bcd32", period=60000)
     points.bits("di", [("DI_BREAKER", "Breaker closed 断路器合闸"), ("DI_ALARM", "Alarm 报警")])
 
 
 def compressor(points):
-    points.register("hr", "SET_PRESSURE", "Pressure setpoint 压力设定", "uint16", scale=0.01, unit="bar", low=4, high=13)
-    points.register("hr", "SET_BAND", "Pressure band 压力带宽", "uint16", scale=0.01, unit="bar", low=0, high=3)
-    points.register("ir", "PRESSURE", "Outlet pressure 排气压力", "float32", order="BADC", unit="bar", deadband=0.02, low=0, high=16)
-    points.register("ir", "INLET_TEMP", "Inlet 进气温度", "int16", scale=0.1, unit="°C", low=-30, high=60)
-    points.register("ir", "OIL_TEMP", "Oil 油温", "int16", scale=0.1, unit="°C", deadband=0.5, low=-10, high=120)
-    points.register("ir", "OUTLET_TEMP", "Outlet 排气温度", "int16", scale=0.1, unit="°C", deadband=0.5, low=-10, high=150)
-    points.register("ir", "DEW_POINT", "Dew point 露点", "int16", scale=0.1, unit="°C", low=-80, high=30)
-    points.register("ir", "FLOW", "Volume flow 流量", "float32", order="BADC", unit="m³/min", low=0, high=60)
-    points.register("ir", "SPEED", "Motor speed 电机转速", "uint16", unit="rpm", low=0, high=6000)
-    points.register("ir", "POWER", "Motor power 电机功率", "float32", order="BADC", unit="kW", low=0, high=400)
-    points.register("ir", "VIB_DE", "Vibration drive end 驱动端振动", "uint16", scale=0.01, unit="mm/s", low=0, high=50)
-    points.register("ir", "VIB_NDE", "Vibration free end 非驱动端振动", "uint16", scale=0.01, unit="mm/s", low=0, high=50)
+    points.register("hr", "SET_PRESSURE", "Pressure setpoint 压力设定", "uint16", unit="bar", low=4, high=13, typical=7)
+    points.register("hr", "SET_BAND", "Pressure band 压力带宽", "uint16", unit="bar", low=0, high=3, typical=0.4)
+    points.register("ir", "PRESSURE", "Outlet pressure 排气压力", "float32", unit="bar", deadband=0.02, low=0, high=16, typical=(6.7, 7.2))
+    points.register("ir", "INLET_TEMP", "Inlet 进气温度", "int16", unit="°C", low=-30, high=60, typical=(14, 26))
+    points.register("ir", "OIL_TEMP", "Oil 油温", "int16", unit="°C", deadband=0.5, low=-10, high=120, typical=(68, 78))
+    points.register("ir", "OUTLET_TEMP", "Outlet 排气温度", "int16", unit="°C", deadband=0.5, low=-10, high=150, typical=(75, 88))
+    points.register("ir", "DEW_POINT", "Dew point 露点", "int16", unit="°C", low=-80, high=30, typical=(2, 5))
+    points.register("ir", "FLOW", "Volume flow 流量", "float32", unit="m³/min", low=0, high=60)
+    points.register("ir", "SPEED", "Motor speed 电机转速", "uint16", unit="rpm", low=0, high=6000, typical=(2700, 3000))
+    points.register("ir", "POWER", "Motor power 电机功率", "float32", unit="kW", low=0, high=400, typical=(70, 92))
+    points.register("ir", "VIB_DE", "Vibration drive end 驱动端振动", "uint16", unit="mm/s", low=0, high=50, typical=(1.2, 2.4))
+    points.register("ir", "VIB_NDE", "Vibration free end 非驱动端振动", "uint16", unit="mm/s", low=0, high=50, typical=(1.0, 2.2))
     points.register("ir", "RUN_HOURS", "Running hours 运行小时", "uint32", unit="h", period=10000)
     points.register("ir", "LOAD_HOURS", "Load hours 加载小时", "uint32", unit="h", period=10000)
     points.register("ir", "STARTS", "Starts 启动次数", "uint32", period=10000)
     for stage in (1, 2):
-        points.register("ir", f"STAGE{stage}_TEMP", f"Stage {stage} temperature {stage} 级温度", "int16", scale=0.1, unit="°C", low=-10, high=200)
-        points.register("ir", f"STAGE{stage}_PRESSURE", f"Stage {stage} pressure {stage} 级压力", "uint16", scale=0.01, unit="bar", low=0, high=20)
+        points.register("ir", f"STAGE{stage}_TEMP", f"Stage {stage} temperature {stage} 级温度", "int16", unit="°C", low=-10, high=200)
+        points.register("ir", f"STAGE{stage}_PRESSURE", f"Stage {stage} pressure {stage} 级压力", "uint16", unit="bar", low=0, high=20)
     points.bits("di", [("DI_RUNNING", "Running 运行"), ("DI_LOADED", "Loaded 加载"), ("DI_WARNING", "Warning 预警"),
                        ("DI_TRIP", "Trip 跳闸"), ("DI_SERVICE", "Service due 需保养")])
     points.bits("co", [("CO_START", "Start 启动"), ("CO_STOP", "Stop 停止"), ("CO_ACK", "Acknowledge 确认")])
 
 
 def pump_station(points):
-    points.register("hr", "SET_LEVEL", "Level setpoint 液位设定", "float32", unit="m", low=0, high=10)
-    points.register("hr", "SET_PRESSURE", "Pressure setpoint 压力设定", "float32", unit="bar", low=0, high=16)
-    points.register("ir", "LEVEL", "Basin level 水池液位", "float32", unit="m", deadband=0.01, low=0, high=10)
+    points.register("hr", "SET_LEVEL", "Level setpoint 液位设定", "float32", unit="m", low=0, high=10, typical=4.5)
+    points.register("hr", "SET_PRESSURE", "Pressure setpoint 压力设定", "float32", unit="bar", low=0, high=16, typical=7)
+    points.register("ir", "LEVEL", "Basin level 水池液位", "float32", unit="m", deadband=0.01, low=0, high=10, typical=(4.1, 4.9))
     points.register("ir", "FLOW_IN", "Inflow 进水流量", "float32", unit="m³/h", low=0, high=2000)
     points.register("ir", "FLOW_OUT", "Outflow 出水流量", "float32", unit="m³/h", low=0, high=2000)
-    points.register("ir", "VOLUME", "Total volume 累计水量", "float64", order="CDAB", unit="m³", period=5000)
-    points.register("ir", "TURBIDITY", "Turbidity 浊度", "uint16", scale=0.01, unit="NTU", low=0, high=100)
-    points.register("ir", "PH", "pH 值", "uint16", scale=0.01, low=0, high=14)
-    points.register("ir", "CHLORINE", "Chlorine 余氯", "uint16", scale=0.001, unit="mg/L", low=0, high=5)
+    points.register("ir", "VOLUME", "Total volume 累计水量", "float64", unit="m³", period=5000, typical=(120000, 120400))
+    points.register("ir", "TURBIDITY", "Turbidity 浊度", "uint16", unit="NTU", low=0, high=100, typical=(0.5, 2))
+    points.register("ir", "PH", "pH 值", "uint16", low=0, high=14, typical=(6.9, 7.4))
+    points.register("ir", "CHLORINE", "Chlorine 余氯", "uint16", unit="mg/L", low=0, high=5, typical=(0.4, 0.7))
     points.register("ir", "CONDUCTIVITY", "Conductivity 电导率", "uint16", unit="µS/cm", low=0, high=5000)
-    points.register("ir", "WATER_TEMP", "Water temperature 水温", "int16", scale=0.1, offset=0, unit="°C", low=-5, high=60)
+    points.register("ir", "WATER_TEMP", "Water temperature 水温", "int16", unit="°C", low=-5, high=60, typical=(18, 24))
     for pump in range(1, 5):
-        points.register("ir", f"P{pump}_CURRENT", f"Pump {pump} current {pump}号泵电流", "uint16", scale=0.1, unit="A", low=0, high=400)
+        points.register("ir", f"P{pump}_CURRENT", f"Pump {pump} current {pump}号泵电流", "uint16", unit="A", low=0, high=400)
         points.register("ir", f"P{pump}_SPEED", f"Pump {pump} speed {pump}号泵转速", "uint16", unit="rpm", low=0, high=3600)
-        points.register("ir", f"P{pump}_PRESSURE", f"Pump {pump} pressure {pump}号泵压力", "uint16", scale=0.01, unit="bar", low=0, high=16)
-        points.register("ir", f"P{pump}_BEARING", f"Pump {pump} bearing {pump}号泵轴承温度", "int16", scale=0.1, unit="°C", low=-10, high=150)
+        points.register("ir", f"P{pump}_PRESSURE", f"Pump {pump} pressure {pump}号泵压力", "uint16", unit="bar", low=0, high=16)
+        points.register("ir", f"P{pump}_BEARING", f"Pump {pump} bearing {pump}号泵轴承温度", "int16", unit="°C", low=-10, high=150, typical=(45, 60))
         points.register("ir", f"P{pump}_HOURS", f"Pump {pump} hours {pump}号泵运行小时", "uint32", unit="h", period=10000)
         points.bits("di", [(f"P{pump}_RUN", f"Pump {pump} running {pump}号泵运行"),
                            (f"P{pump}_FAULT", f"Pump {pump} fault {pump}号泵故障")])
@@ -192,21 +233,21 @@ def pump_station(points):
 
 
 def boiler(points):
-    points.register("hr", "SET_PRESSURE", "Steam setpoint 蒸汽压力设定", "float32", order="DCBA", unit="MPa", low=0, high=2.5)
-    points.register("hr", "SET_O2", "O2 setpoint 含氧量设定", "uint16", scale=0.01, unit="%", low=0, high=21)
-    points.register("ir", "STEAM_PRESSURE", "Steam pressure 蒸汽压力", "float32", order="DCBA", unit="MPa", deadband=0.005, low=0, high=2.5)
-    points.register("ir", "STEAM_TEMP", "Steam temperature 蒸汽温度", "float32", order="DCBA", unit="°C", deadband=0.5, low=0, high=400)
-    points.register("ir", "STEAM_FLOW", "Steam flow 蒸汽流量", "float32", order="DCBA", unit="t/h", low=0, high=50)
-    points.register("ir", "FEED_TEMP", "Feed water 给水温度", "int16", scale=0.1, unit="°C", low=0, high=200)
-    points.register("ir", "FEED_FLOW", "Feed water flow 给水流量", "float32", order="DCBA", unit="t/h", low=0, high=60)
-    points.register("ir", "DRUM_LEVEL", "Drum level 汽包水位", "int16", unit="mm", low=-300, high=300)
-    points.register("ir", "GAS_FLOW", "Gas flow 燃气流量", "float32", order="DCBA", unit="Nm³/h", low=0, high=5000)
+    points.register("hr", "SET_PRESSURE", "Steam setpoint 蒸汽压力设定", "float32", unit="MPa", low=0, high=2.5, typical=7)
+    points.register("hr", "SET_O2", "O2 setpoint 含氧量设定", "uint16", unit="%", low=0, high=21, typical=3.5)
+    points.register("ir", "STEAM_PRESSURE", "Steam pressure 蒸汽压力", "float32", unit="MPa", deadband=0.005, low=0, high=2.5, typical=(0.9, 1.05))
+    points.register("ir", "STEAM_TEMP", "Steam temperature 蒸汽温度", "float32", unit="°C", deadband=0.5, low=0, high=400, typical=(178, 184))
+    points.register("ir", "STEAM_FLOW", "Steam flow 蒸汽流量", "float32", unit="t/h", low=0, high=50)
+    points.register("ir", "FEED_TEMP", "Feed water 给水温度", "int16", unit="°C", low=0, high=200, typical=(98, 106))
+    points.register("ir", "FEED_FLOW", "Feed water flow 给水流量", "float32", unit="t/h", low=0, high=60)
+    points.register("ir", "DRUM_LEVEL", "Drum level 汽包水位", "int16", unit="mm", low=-300, high=300, typical=(-20, 20))
+    points.register("ir", "GAS_FLOW", "Gas flow 燃气流量", "float32", unit="Nm³/h", low=0, high=5000)
     points.register("ir", "GAS_TOTAL", "Gas total 燃气累计", "uint64", scale=0.01, unit="Nm³", period=10000)
-    points.register("ir", "FLUE_TEMP", "Flue gas 排烟温度", "int16", scale=0.1, unit="°C", low=0, high=400)
-    points.register("ir", "FLUE_O2", "Flue gas O2 烟气含氧量", "uint16", scale=0.01, unit="%", low=0, high=21)
-    points.register("ir", "FLUE_NOX", "Flue gas NOx 烟气氮氧化物", "uint16", unit="mg/m³", low=0, high=500)
-    points.register("ir", "FURNACE_DRAFT", "Furnace draft 炉膛负压", "int16", unit="Pa", low=-500, high=500)
-    points.register("ir", "EFFICIENCY", "Efficiency 热效率", "uint16", scale=0.01, unit="%", low=0, high=110)
+    points.register("ir", "FLUE_TEMP", "Flue gas 排烟温度", "int16", unit="°C", low=0, high=400, typical=(120, 140))
+    points.register("ir", "FLUE_O2", "Flue gas O2 烟气含氧量", "uint16", unit="%", low=0, high=21, typical=(3, 4))
+    points.register("ir", "FLUE_NOX", "Flue gas NOx 烟气氮氧化物", "uint16", unit="mg/m³", low=0, high=500, typical=(24, 30))
+    points.register("ir", "FURNACE_DRAFT", "Furnace draft 炉膛负压", "int16", unit="Pa", low=-500, high=500, typical=(-60, -30))
+    points.register("ir", "EFFICIENCY", "Efficiency 热效率", "uint16", unit="%", low=0, high=110, typical=(91, 94))
     points.bits("di", [("DI_FLAME", "Flame 火焰"), ("DI_LOW_WATER", "Low water 低水位"), ("DI_GAS_LEAK", "Gas leak 燃气泄漏")])
     points.bits("co", [("CO_IGNITE", "Ignite 点火"), ("CO_SHUTDOWN", "Shut down 停炉")])
 
@@ -264,9 +305,8 @@ def rows_of_devices():
 
 def rows_of_points():
     for device in DEVICES:
-        points = Points(device[0])
+        points = Points(device[0], unit=device[4])
         device[-1](points)
-        assert max(points.next.values()) <= 1000, f"{device[0]} needs registers beyond 999"
         yield from points.rows
 
 

@@ -1,6 +1,7 @@
 // import, export, template.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "supervisor/cli/cli.h"
@@ -42,13 +43,17 @@ Table problem_table(const Session& session, const Json& problems, Style style) {
     return table;
 }
 
-// Problems are never cut to the terminal: the end of the message is what says how to mend them.
-void print_problems(const Session& session, const Json& problems, Style style, std::string_view noun) {
+// Problems are never cut to the terminal: the end of the message is what says how to mend them. `total`
+// counts those too that the server did not list.
+void print_problems(const Session& session, const Json& problems, std::size_t total, Style style,
+                    std::string_view noun) {
     const auto table = problem_table(session, problems, style);
     if (table.empty()) return;
+    total = std::max(total, table.size());
+    auto count = fmt::format("{} {}{}", total, noun, total == 1 ? "" : "s");
+    if (total > table.size()) count += fmt::format(", of which the first {} are listed", table.size());
     fmt::print("{}\n{}\n", table.render(std::nullopt, session.colour),
-               styled(fmt::format("{} {}{}", table.size(), noun, table.size() == 1 ? "" : "s"), style,
-                      session.colour));
+               styled(std::move(count), style, session.colour));
 }
 
 // "W1: unit '' → 'A', scale 1 → 0.1"
@@ -73,20 +78,24 @@ void print_diff(const Session& session, const Json& diff) {
     Table table{{{w.kind}, {w.added, true}, {w.changed, true}, {w.removed, true}, {w.unchanged, true}}};
     std::vector<std::string> details;
     std::size_t changes = 0;
+    std::size_t told = 0;  // of them, those that get a line of their own
     const auto& kinds = member(diff, "kinds").is_object() ? member(diff, "kinds") : diff;
     for (const Kind kind : kAllKinds) {
         const auto& schema = schema_of(kind);
         const auto& of_kind = member(kinds, schema.sheet);
         if (!of_kind.is_object()) continue;
-        const auto added = count_of(member(of_kind, "added"));
-        const auto changed = count_of(member(of_kind, "changed"));
-        const auto removed = count_of(member(of_kind, "removed"));
+        // The lists may be cut by the server; its counts are not.
+        const auto& counts = member(of_kind, "counts").is_object() ? member(of_kind, "counts") : of_kind;
+        const auto added = count_of(member(counts, "added"));
+        const auto changed = count_of(member(counts, "changed"));
+        const auto removed = count_of(member(counts, "removed"));
+        told += changed + removed;
         changes += added + changed + removed;
         table.add({{std::string{session.common.language == "zh" ? schema.sheet_zh : schema.sheet}},
                    {fmt::format("{}", added), added > 0 ? Style::kGood : Style::kDim},
                    {fmt::format("{}", changed), changed > 0 ? Style::kWarning : Style::kDim},
                    {fmt::format("{}", removed), removed > 0 ? Style::kBad : Style::kDim},
-                   {fmt::format("{}", count_of(member(of_kind, "unchanged"))), Style::kDim}});
+                   {fmt::format("{}", count_of(member(counts, "unchanged"))), Style::kDim}});
         for (const auto& change : items_of(member(of_kind, "changed"))) {
             details.push_back(fmt::format("  ~ {} {}", schema.noun, printable(change_line(change))));
         }
@@ -96,10 +105,9 @@ void print_diff(const Session& session, const Json& diff) {
         }
     }
     fmt::print("\n{}", table.render(table_width(), session.colour));
-    for (std::size_t i = 0; i < std::min(details.size(), kShownChanges); ++i) fmt::print("{}\n", details[i]);
-    if (details.size() > kShownChanges) {
-        fmt::print("  … and {} more (--json shows all)\n", details.size() - kShownChanges);
-    }
+    const auto shown = std::min(details.size(), kShownChanges);
+    for (std::size_t i = 0; i < shown; ++i) fmt::print("{}\n", details[i]);
+    if (told > shown) fmt::print("  … and {} more (--json shows all)\n", told - shown);
     if (changes == 0) fmt::print("The configuration already is as the workbook says.\n");
 }
 
@@ -148,8 +156,10 @@ int import_workbook(Session& session, const ImportArguments& arguments) {
     Json report{{"job", *job}};
     const bool valid = text_of(*job, "status") != "invalid";
     if (!session.common.json) {
-        print_problems(session, member(*job, "errors"), Style::kBad, "error");
-        print_problems(session, member(*job, "warnings"), Style::kWarning, "warning");
+        print_problems(session, member(*job, "errors"), count_of(member(*job, "error_count")), Style::kBad,
+                       "error");
+        print_problems(session, member(*job, "warnings"), count_of(member(*job, "warning_count")),
+                       Style::kWarning, "warning");
     }
     if (!valid) {
         if (session.common.json) {
@@ -161,7 +171,10 @@ int import_workbook(Session& session, const ImportArguments& arguments) {
         return kExitFailed;
     }
     const auto id = text_of(*job, "id");
-    const auto diff = session.api.get(fmt::format("/import-jobs/{}/diff", id), "comparing");
+    // A script gets every change, a person the first few.
+    const auto diff = session.api.get(
+        fmt::format("/import-jobs/{}/diff?limit={}", id, session.common.json ? 100'000 : kShownChanges),
+        "comparing");
     if (!diff) return fail(diff.error());
     report["diff"] = *diff;
     if (!session.common.json) print_diff(session, *diff);

@@ -57,7 +57,7 @@ std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
     request.query = std::move(target->query);
     request.headers = std::move(head.headers);
     request.remote = std::move(head.remote);
-    request.request_id = request_id(request.header("x-request-id"));
+    request.request_id = std::move(head.request_id);
 
     const bool websocket = match.route->kind == RouteKind::kWebSocket;
     if (websocket) {
@@ -106,7 +106,7 @@ HttpResponse Dispatcher::call(const Admitted& admitted) {
     } catch (const std::exception& error) {
         log(proto::LogLevel::kError,
             fmt::format("{} {} (request {}) failed: {}", to_name(admitted.route->method),
-                        admitted.request.path, admitted.request.request_id, error.what()));
+                        dump(admitted.request.path), admitted.request.request_id, error.what()));
         return problem(500, fmt::format("an internal error; the log names it under request {}",
                                         admitted.request.request_id));
     }

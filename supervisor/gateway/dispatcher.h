@@ -22,6 +22,7 @@ struct RequestHead {
     std::string target;
     std::map<std::string, std::string, std::less<>> headers;  // names in lower case
     std::string remote;
+    std::string request_id;
     bool websocket = false;  // asks for an upgrade to WebSocket
 };
 

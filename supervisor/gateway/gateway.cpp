@@ -9,16 +9,11 @@
 #include "supervisor/gateway/import_desk.h"
 #include "supervisor/gateway/metrics.h"
 #include "supervisor/gateway/plant_index.h"
+#include "supervisor/listen_address.h"
 
 namespace fieldwarden::supervisor {
 
-namespace {
-
-bool is_loopback(const std::string& host) {
-    return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
-}  // namespace
+namespace {}  // namespace
 
 struct Gateway::Parts {
     explicit Parts(Services services_)
@@ -45,7 +40,7 @@ Gateway::~Gateway() {
 
 Result<std::uint16_t> Gateway::start() {
     const auto& settings = parts_->services.settings.server;
-    const auto address = parse_host_port(settings.listen, 8700);
+    const auto address = parse_listen_address(settings.listen);
     if (!address) {
         return make_error(ErrorKind::kInvalidArgument,
                           fmt::format("server.listen '{}': {}", settings.listen, address.error().message));

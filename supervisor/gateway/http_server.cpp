@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -40,10 +39,7 @@ SteadyClock::time_point transfer_deadline(SteadyClock::time_point begun, std::ui
 
 RequestHead head_of(const Parser& parser, const std::string& remote) {
     const auto& message = parser.get();
-    RequestHead head{std::string(message.method_string()),
-                     std::string(message.target()),
-                     {},
-                     remote,
+    RequestHead head{std::string(message.method_string()), std::string(message.target()), {}, remote, {},
                      beast::websocket::is_upgrade(message)};
     for (const auto& field : message.base()) {
         std::string name(field.name_string());
@@ -53,6 +49,8 @@ RequestHead head_of(const Parser& parser, const std::string& remote) {
         if (!value.empty()) value += ", ";
         value += std::string_view(field.value().data(), field.value().size());
     }
+    const auto offered = head.headers.find("x-request-id");
+    head.request_id = request_id(offered == head.headers.end() ? std::string_view{} : offered->second);
     return head;
 }
 
@@ -79,6 +77,7 @@ class Session {
   private:
     // Everything about one request; false when the connection is to end.
     net::awaitable<bool> serve_one() {
+        request_id_.clear();
         parser_.emplace();
         parser_->header_limit(kMostHeadBytes);
         parser_->body_limit(boost::none);
@@ -120,12 +119,13 @@ class Session {
     }
 
     net::awaitable<bool> answer() {
-        auto admission = core_.dispatcher.admit(head_of(*parser_, connection_->remote));
+        auto head = head_of(*parser_, connection_->remote);
+        request_id_ = head.request_id;
+        auto admission = core_.dispatcher.admit(std::move(head));
         if (auto* refusal = std::get_if<HttpResponse>(&admission))
             co_return co_await refuse(std::move(*refusal));
         auto admitted = std::get<Admitted>(std::move(admission));
         route_ = admitted.route;
-        request_id_ = admitted.request.request_id;
 
         auto refusal = co_await read_body(admitted);
         if (refusal) co_return co_await refuse(std::move(*refusal));
@@ -167,10 +167,10 @@ class Session {
         co_await send_continue();
         // The disk may be slow: its writes run on the pool, a chunk at a time.
         auto refusal = co_await read_chunks(most, [&](std::string_view chunk) -> net::awaitable<Status> {
-            co_return co_await run_on(core_.slow.pool, [&upload, chunk] { return upload.feed(chunk); });
+            co_return co_await run_on(core_.disk, [&upload, chunk] { return upload.feed(chunk); });
         });
         if (refusal) co_return refusal;
-        auto finished = co_await run_on(core_.slow.pool, [&upload] { return upload.finish(); });
+        auto finished = co_await run_on(core_.disk, [&upload] { return upload.finish(); });
         if (!finished) co_return upload_problem(finished.error());
         admitted.request.form = std::move(finished->fields);
         admitted.request.upload = std::move(finished->file);
@@ -435,7 +435,7 @@ void HttpServer::stop() {
     if (!impl_->thread.joinable()) return;
     net::co_spawn(impl_->core.io, impl_->drain(), net::detached);
     impl_->thread.join();
-    for (auto* pool : {&impl_->core.quick.pool, &impl_->core.slow.pool}) {
+    for (auto* pool : {&impl_->core.quick.pool, &impl_->core.slow.pool, &impl_->core.disk}) {
         pool->stop();
         pool->join();
     }

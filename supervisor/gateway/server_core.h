@@ -76,6 +76,7 @@ struct ServerCore {
     net::io_context io{1};
     CallPool quick;
     CallPool slow;
+    net::thread_pool disk{1};  // writes uploads: never behind a call that waits for a device
 };
 
 // Runs `function` on the pool; the coroutine goes on on its own executor.

@@ -97,6 +97,9 @@ Finding check_resources(const TaskFacts& facts, const HealthThresholds& threshol
     return finding;
 }
 
+// A first connection takes this long at most before its device counts as away.
+constexpr milliseconds kConnecting{3'000};
+
 Finding check_connection(const TaskFacts& facts, const HealthThresholds& thresholds) {
     if (!facts.uptime || (facts.state != ProcessState::kRunning && facts.state != ProcessState::kPaused)) {
         return unknown("no running process");
@@ -107,6 +110,8 @@ Finding check_connection(const TaskFacts& facts, const HealthThresholds& thresho
     if (facts.devices_connected == facts.devices_total) return {HealthStatus::kHealthy, 100, details};
 
     const auto away = facts.away_for.value_or(milliseconds{0});
+    // Just started and nothing has failed yet: no verdict.
+    if (facts.away_error.empty() && away < kConnecting) return unknown(details + ", connecting");
     Finding finding;
     finding.score = static_cast<int>(100 * facts.devices_connected / facts.devices_total);
     finding.details = fmt::format("{}; {} away for {}{}{}", details, facts.away_device, text_of(away),

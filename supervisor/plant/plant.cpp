@@ -13,7 +13,12 @@ std::string_view cell_of(Kind kind, const Record& record, std::string_view name)
     return schema.fields[index].fallback;
 }
 
-bool Records::add(Record record) {
+void Records::reserve(std::size_t count) {
+    records_.reserve(count);
+    by_code_.reserve(count);
+}
+
+bool Records::add(Record&& record) {
     if (!by_code_.try_emplace(record.code(), records_.size()).second) return false;
     records_.push_back(std::move(record));
     return true;

@@ -34,8 +34,11 @@ std::string_view cell_of(Kind kind, const Record& record, std::string_view name)
 // The records of one kind in workbook order, found by code.
 class Records {
   public:
-    // False (and nothing done) when the code is taken.
-    bool add(Record record);
+    // Room for `count` records in all, so that adding them moves and rehashes nothing.
+    void reserve(std::size_t count);
+    // False (and nothing done: the record is left as it was) when the code is taken.
+    bool add(Record&& record);
+    bool add(const Record& record) { return add(Record{record}); }
     // Adds or replaces by code; the position of a replaced record is kept.
     void put(Record record);
     bool remove(std::string_view code);

@@ -31,9 +31,17 @@ struct Input {
     }
 };
 
+constexpr auto kCodeCharacters = [] {
+    std::array<bool, 256> allowed{};
+    for (const char c :
+         std::string_view{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"}) {
+        allowed[static_cast<unsigned char>(c)] = true;
+    }
+    return allowed;
+}();
+
 bool is_code_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-';
+    return kCodeCharacters[static_cast<unsigned char>(c)];
 }
 
 // A column of codes that once was a column of floating-point numbers ("1001.0") means 1001.
@@ -57,24 +65,26 @@ void read_code(const Input& in) {
 }
 
 void read_text(const Input& in) {
-    if (characters(in.text) > kLongestText) {
+    if (in.text.size() > kLongestText && characters(in.text) > kLongestText) {
         in.refuse(ProblemCode::kTooLong,
                   say(in.language, "the text has {} characters; at most {} are kept. Shorten it",
                       "文字有 {} 个字符，最多 {} 个，请缩短", characters(in.text), kLongestText));
         return;
     }
+    bool line_ends_of_windows = false;
     for (const char c : in.text) {
-        if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7F) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7F) continue;
+        if (c != '\n' && c != '\t' && c != '\r') {
             in.refuse(ProblemCode::kBadValue,
                       say(in.language, "the text holds a control character; type it again",
                           "文字中含有控制字符，请重新输入"));
             return;
         }
+        line_ends_of_windows = line_ends_of_windows || c == '\r';
     }
-    // Line ends of Windows are those of everyone else.
-    for (const char c : in.text) {
-        if (c != '\r') in.out += c;
-    }
+    in.out = in.text;
+    if (line_ends_of_windows) std::erase(in.out, '\r');
 }
 
 void read_integer(const Input& in) {
@@ -90,6 +100,10 @@ void read_integer(const Input& in) {
 }
 
 void read_number(const Input& in) {
+    if (in.kind == CellKind::kNumber) {
+        in.out = in.text;  // the reader has made it canonical
+        return;
+    }
     const auto number = parse_number(in.text);
     if (!number) {
         in.refuse(

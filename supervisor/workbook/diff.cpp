@@ -76,7 +76,7 @@ Diff diff(const Plant& current, const Plant& proposed) {
         auto& changes = result.changes.of(kind);
         if (current.of(kind).empty()) changes.put.reserve(proposed.of(kind).size());
         for (const auto& record : proposed.of(kind).all()) {
-            const auto* stored = current.of(kind).find(record.code());
+            const auto* stored = current.of(kind).empty() ? nullptr : current.of(kind).find(record.code());
             if (stored == nullptr) {
                 of_kind.added.push_back(record.code());
                 changes.put.push_back(record);

@@ -25,6 +25,19 @@ bool survives_as_number(const std::string& text) {
     return parse_number(written) == value && number_text(*value) == text;
 }
 
+// A text that looks like an escape of the format ("_x0041_") would be read as one; its underscore is escaped.
+std::string escaped(std::string_view text) {
+    constexpr std::string_view kHex = "0123456789abcdefABCDEF";
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool escape = text.substr(i).starts_with("_x") && i + 6 < text.size() && text[i + 6] == '_' &&
+                            text.substr(i + 2, 4).find_first_not_of(kHex) == std::string_view::npos;
+        if (escape) out += "_x005F";
+        out += text[i];
+    }
+    return out;
+}
+
 double column_width(const Field& field) {
     switch (field.type) {
         case FieldType::kCode:
@@ -191,7 +204,7 @@ class XlsxOut {
                 break;
         }
         // Never a formula, whatever the text starts with.
-        check(worksheet_write_string(sheet_, row, column, text.c_str(), text_));
+        check(worksheet_write_string(sheet_, row, column, escaped(text).c_str(), text_));
     }
 
     // Dates before March 1900 mean different days to different programs; they go out as text.

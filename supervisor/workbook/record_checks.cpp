@@ -136,7 +136,9 @@ void RecordChecks::options(Kind kind, std::string_view text, std::span<const Opt
     const auto parsed = parse_options(text);
     if (!parsed) return;  // reported with the cell
     const auto field = field_at(kind, "options");
-    for (const auto& [name, value] : *parsed) {
+    for (const auto& option : *parsed) {
+        const auto& name = option.first;
+        const auto& value = option.second;
         if (check_options(specs, owner, {{name, value}})) continue;
         const auto spec = std::find_if(specs.begin(), specs.end(),
                                        [&](const OptionSpec& each) { return each.name == name; });
@@ -325,7 +327,8 @@ const std::vector<std::uint32_t>& RecordChecks::matches(Kind kind, std::string_v
 const std::vector<std::uint32_t>& RecordChecks::device_of_points() {
     const auto& points = plant_.of(Kind::kPoint).all();
     const auto& devices = plant_.of(Kind::kDevice);
-    if (device_of_points_.size() == points.size()) return device_of_points_;
+    if (points_indexed_) return device_of_points_;
+    points_indexed_ = true;
     device_of_points_.reserve(points.size());
     device_has_points_.resize(devices.size());
     const Record* last = nullptr;

@@ -77,6 +77,7 @@ class RecordChecks {
     Language language_;
     std::string last_device_code_;
     std::optional<DeviceFacts> last_device_;
+    bool points_indexed_ = false;
     std::vector<std::uint32_t> device_of_points_;
     std::vector<bool> device_has_points_;
     std::size_t suggestions_left_ = kMaxSuggestions;

@@ -38,18 +38,16 @@ std::string column_letters(std::uint32_t column) {
     return letters;
 }
 
-Result<std::uint32_t> column_of_reference(std::string_view reference) {
+std::optional<std::uint32_t> column_of_reference(std::string_view reference) {
     std::uint32_t column = 0;
     std::size_t letters = 0;
     for (; letters < reference.size(); ++letters) {
         const char c = static_cast<char>(reference[letters] & ~0x20);
         if (c < 'A' || c > 'Z') break;
-        if (letters == 3) return make_error(ErrorKind::kInvalidArgument, "a column beyond XFD");
+        if (letters == 3) return std::nullopt;
         column = column * 26 + static_cast<std::uint32_t>(c - 'A') + 1;
     }
-    if (letters == 0 || column > kExcelColumns) {
-        return make_error(ErrorKind::kInvalidArgument, "not a cell reference, or a column beyond XFD");
-    }
+    if (letters == 0 || column > kExcelColumns) return std::nullopt;
     return column - 1;
 }
 

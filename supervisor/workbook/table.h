@@ -4,12 +4,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "common/result.h"
 
 namespace fieldwarden::supervisor {
 
@@ -73,8 +72,7 @@ struct Workbook {
 
 // 0 → "A", 25 → "Z", 26 → "AA".
 std::string column_letters(std::uint32_t column);
-// "D17" → column 3; kInvalidArgument when it does not start with one to three letters or lies beyond Excel's
-// columns.
-Result<std::uint32_t> column_of_reference(std::string_view reference);
+// "D17" → column 3; nullopt when it does not start with one to three letters or lies beyond Excel's columns.
+std::optional<std::uint32_t> column_of_reference(std::string_view reference);
 
 }  // namespace fieldwarden::supervisor

@@ -125,7 +125,10 @@ class Validator {
         if (header == sheet.rows.size()) return;  // an empty sheet says nothing about its kind
         sheets_.push_back(match_columns(*kind, sheet, header, language_, problems()));
         const auto position = static_cast<std::uint16_t>(sheets_.size() - 1);
-        origins(*kind).reserve(origins(*kind).size() + sheet.rows.size() - header);
+        above_.assign(schema_of(*kind).fields.size(), {});
+        const auto most = origins(*kind).size() + sheet.rows.size() - header;
+        origins(*kind).reserve(most);
+        proposed().of(*kind).reserve(most);
         for (std::size_t row = header + 1; row < sheet.rows.size(); ++row) {
             if (!blank(row)) read_row(sheet, row, position);
         }
@@ -144,11 +147,13 @@ class Validator {
             if (cell.column >= columns.field_at.size()) continue;
             const auto field = columns.field_at[cell.column];
             if (field == SheetColumns::npos) continue;
-            canonical_cell(fields[field], field, cell, language_, record.cells[field], findings_);
+            read_cell(fields[field], field, cell, record.cells[field]);
         }
         report_missing_values(columns, sheet, record);
 
-        const Record* stored = record.code().empty() ? nullptr : current_.of(kind).find(record.code());
+        const Record* stored = record.code().empty() || current_.of(kind).empty()
+                                   ? nullptr
+                                   : current_.of(kind).find(record.code());
         if (stored != nullptr) {
             record.id = stored->id;
             if (rules_.mode == ImportMode::kMerge) keep_absent_columns(columns, *stored, record);
@@ -158,6 +163,18 @@ class Validator {
         report(kind, origin, nullptr, findings_);
         if (!placed && outcasts_.size() < kMaxKeptProblems)
             outcasts_.push_back({kind, std::move(record), origin});
+    }
+
+    // Most columns repeat the value of the row above (device, type, unit): it is not understood anew.
+    void read_cell(const Field& field, std::size_t position, const Cell& cell, std::string& out) {
+        auto& above = above_[position];
+        if (cell.kind == above.cell.kind && cell.text == above.cell.text) {
+            out = above.canonical;
+            return;
+        }
+        const auto before = findings_.size();
+        canonical_cell(field, position, cell, language_, out, findings_);
+        if (findings_.size() == before && field.type != FieldType::kCode) above = {cell, out};
     }
 
     void report_missing_values(const SheetColumns& columns, const Sheet& sheet, const Record& record) {
@@ -187,12 +204,11 @@ class Validator {
     // Moves the record into the proposed plant; false and a finding when a row before has taken its code.
     bool place(Kind kind, Record& record, Origin origin) {
         auto& records = proposed().of(kind);
-        const auto* other = records.find(record.code());
-        if (other == nullptr) {
-            records.add(std::move(record));
+        if (records.add(std::move(record))) {
             origins(kind).push_back(origin);
             return true;
         }
+        const auto* other = records.find(record.code());
         auto& first = origins(kind)[static_cast<std::size_t>(other - records.all().data())];
         if (first.sheet == Origin::kStored) {
             first = origin;
@@ -354,6 +370,11 @@ class Validator {
     Language language_;
     Validation result_;
     std::vector<SheetColumns> sheets_;
+    struct ReadCell {
+        Cell cell;
+        std::string canonical;
+    };
+    std::vector<ReadCell> above_;  // per field, the last cell that was understood
     std::array<std::vector<Origin>, kKindCount> origins_;
     UsedRecords used_;
     std::vector<Outcast> outcasts_;

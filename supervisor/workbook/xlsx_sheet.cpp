@@ -23,7 +23,7 @@ class TextRuns {
         inside_ = false;
     }
     void on_start(std::string_view name) {
-        if (name == "rPh") phonetic_ = true;
+        if (name.size() == 3 && name == "rPh") phonetic_ = true;
         if (name == "t") inside_ = !phonetic_;
     }
     void on_end(std::string_view name) {

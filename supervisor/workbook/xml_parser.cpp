@@ -16,6 +16,7 @@ std::string_view local_name(std::string_view name) {
 
 std::optional<std::string_view> XmlAttributes::find(std::string_view name) const {
     for (const auto& attribute : all_) {
+        if (attribute.name.size() < name.size() || attribute.name.back() != name.back()) continue;
         if (!attribute.name.ends_with(name)) continue;
         const auto prefix = attribute.name.size() - name.size();
         if (prefix == 0 || attribute.name[prefix - 1] == ':') return attribute.value;

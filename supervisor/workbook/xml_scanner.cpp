@@ -34,6 +34,9 @@ bool is_name_character(char c) {
 }
 
 // Nothing to resolve, to normalise or to check: printable ASCII without & < and ].
+bool is_plain(char c) {
+    return c >= 0x20 && c != '&' && c != '<' && c != ']';
+}
 bool is_plain(std::string_view text) {
     constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
     constexpr std::uint64_t kHigh = 0x8080808080808080ULL;
@@ -50,7 +53,7 @@ bool is_plain(std::string_view text) {
         if ((found & kHigh) != 0) return false;
     }
     return std::all_of(text.begin() + static_cast<std::ptrdiff_t>(i), text.end(),
-                       [](char c) { return c >= 0x20 && c != '&' && c != '<' && c != ']'; });
+                       [](char c) { return is_plain(c); });
 }
 
 bool is_legal_character(std::uint32_t code) {  // section 2.2
@@ -120,12 +123,12 @@ class XmlScanner {
 
     Status run() {
         for (;;) {
-            const auto less = find("<", 0);
-            if (!less) return less.error();
-            const auto length = *less == kNone ? buffer_.size() - pos_ : *less;
+            std::size_t less = kNone;
+            if (!find("<", 0, less)) return failure_;
+            const auto length = less == kNone ? buffer_.size() - pos_ : less;
             if (auto given = take_text(std::string_view{buffer_}.substr(pos_, length)); !given) return given;
             advance(length);
-            if (*less == kNone) break;
+            if (less == kNone) break;
             if (auto taken = take_markup(); !taken) return taken;
             if (handler_.stopped()) return *handler_.stopped();
         }
@@ -138,30 +141,45 @@ class XmlScanner {
 
     void advance(std::size_t count) { pos_ += count; }
 
-    // Offset from pos_ of `what`, at or behind `from`; kNone when the document ends before it. May move the
-    // buffer.
-    Result<std::size_t> find(std::string_view what, std::size_t from) {
+    // Sets `at` to the offset from pos_ of `what`, at or behind `from`; to kNone when the document ends
+    // before it. May move the buffer. False when the document cannot be read on: failure_ says why.
+    bool find(std::string_view what, std::size_t from, std::size_t& at) {
         for (;;) {
-            const auto at = buffer_.find(what, pos_ + from);
-            if (at != std::string::npos) return at - pos_;
-            if (ended_) return kNone;
-            from = std::max(from, buffer_.size() - pos_ - std::min(buffer_.size() - pos_, what.size() - 1));
-            lines_gone_ += lines_before(pos_);
-            buffer_.erase(0, pos_);
-            pos_ = 0;
-            if (buffer_.size() > kMaxXmlTokenBytes) {
-                return make_error(
-                    ErrorKind::kTooLarge,
-                    say(language_, "{}: a single tag or text is longer than {} KB; this is no spreadsheet",
-                        "{}：单个标记或文字超过 {} KB，不是电子表格", part_, kMaxXmlTokenBytes >> 10U));
+            const auto found = std::string_view{buffer_}.find(what, pos_ + from);
+            if (found != std::string_view::npos) {
+                at = found - pos_;
+                return true;
             }
-            const auto old = buffer_.size();
-            buffer_.resize(old + kChunk);
-            const auto got = source_(buffer_.data() + old, kChunk);
-            if (!got) return got.error();
-            buffer_.resize(old + *got);
-            ended_ = *got == 0;
+            at = kNone;
+            if (ended_) return true;
+            // What has been looked through need not be again, but for a beginning of `what` at its end.
+            from = std::max(from, buffer_.size() - pos_ - std::min(buffer_.size() - pos_, what.size() - 1));
+            if (!read_on()) return false;
         }
+    }
+
+    // Drops what is done with and reads one chunk more.
+    bool read_on() {
+        lines_gone_ += lines_before(pos_);
+        buffer_.erase(0, pos_);
+        pos_ = 0;
+        if (buffer_.size() > kMaxXmlTokenBytes) {
+            failure_ = make_error(
+                ErrorKind::kTooLarge,
+                say(language_, "{}: a single tag or text is longer than {} KB; this is no spreadsheet",
+                    "{}：单个标记或文字超过 {} KB，不是电子表格", part_, kMaxXmlTokenBytes >> 10U));
+            return false;
+        }
+        const auto old = buffer_.size();
+        buffer_.resize(old + kChunk);
+        const auto got = source_(buffer_.data() + old, kChunk);
+        if (!got) {
+            failure_ = got.error();
+            return false;
+        }
+        buffer_.resize(old + *got);
+        ended_ = *got == 0;
+        return true;
     }
 
     std::ptrdiff_t lines_before(std::size_t position) const {
@@ -187,6 +205,13 @@ class XmlScanner {
             return {};
         }
         if (raw.find("]]>") != std::string_view::npos) return broken("]]> in a text");
+        const bool as_it_stands = std::all_of(raw.begin(), raw.end(), [](char c) {
+            return c != '&' && (c < 0 || c >= 0x20 || c == '\n' || c == '\t');
+        });
+        if (as_it_stands && valid_utf8(raw) && !holds_noncharacter(raw)) {
+            handler_.on_text(raw);
+            return {};
+        }
         if (!resolve(raw, false, text_)) return broken("a character or reference that XML does not allow");
         handler_.on_text(text_);
         return {};
@@ -194,9 +219,9 @@ class XmlScanner {
 
     // At pos_ stands '<'.
     Status take_markup() {
-        const auto enough = find(">", 1);
-        if (!enough) return enough.error();
-        if (*enough == kNone) return broken("a tag is not closed");
+        std::size_t enough = kNone;
+        if (!find(">", 1, enough)) return failure_;
+        if (enough == kNone) return broken("a tag is not closed");
         const auto rest = std::string_view{buffer_}.substr(pos_);
         if (rest.starts_with("<!--")) return take_comment();
         if (rest.starts_with("<![CDATA[")) return take_cdata();
@@ -208,23 +233,23 @@ class XmlScanner {
                     "{}: holds a DOCTYPE, which no spreadsheet program writes; the file was refused",
                     "{}：包含 DOCTYPE，任何电子表格软件都不会写入，文件已被拒绝", part_));
         }
-        if (rest.starts_with("</")) return take_end_tag(*enough);
-        return take_start_tag(*enough);
+        if (rest.starts_with("</")) return take_end_tag(enough);
+        return take_start_tag(enough);
     }
 
     Status take_comment() {
-        const auto end = find("--", 4);
-        if (!end) return end.error();
-        if (*end == kNone || pos_ + *end + 2 >= buffer_.size() || buffer_[pos_ + *end + 2] != '>') {
+        std::size_t end = kNone;
+        if (!find("--", 4, end)) return failure_;
+        if (end == kNone || pos_ + end + 2 >= buffer_.size() || buffer_[pos_ + end + 2] != '>') {
             return broken("a comment is not closed");
         }
-        return skip_checked(4, *end, 3);
+        return skip_checked(4, end, 3);
     }
     Status take_instruction() {
-        const auto end = find("?>", 2);
-        if (!end) return end.error();
-        if (*end == kNone) return broken("an instruction is not closed");
-        return skip_checked(2, *end, 2);
+        std::size_t end = kNone;
+        if (!find("?>", 2, end)) return failure_;
+        if (end == kNone) return broken("an instruction is not closed");
+        return skip_checked(2, end, 2);
     }
     // Passes over what lies from `begin` to `end` and the closing mark behind it; the bytes must be legal
     // characters.
@@ -236,16 +261,16 @@ class XmlScanner {
         return {};
     }
     Status take_cdata() {
-        const auto end = find("]]>", 9);
-        if (!end) return end.error();
-        if (*end == kNone || open_.empty()) return broken("a CDATA section out of place");
-        const auto raw = std::string_view{buffer_}.substr(pos_ + 9, *end - 9);
+        std::size_t end = kNone;
+        if (!find("]]>", 9, end)) return failure_;
+        if (end == kNone || open_.empty()) return broken("a CDATA section out of place");
+        const auto raw = std::string_view{buffer_}.substr(pos_ + 9, end - 9);
         // Between the brackets & is a character like any other.
         std::string escaped;
         for (const char c : raw) escaped += c == '&' ? std::string{"&amp;"} : std::string{c};
         if (!resolve(escaped, false, text_)) return broken("a character that XML does not allow");
         if (!text_.empty()) handler_.on_text(text_);
-        advance(*end + 3);
+        advance(end + 3);
         return {};
     }
 
@@ -270,10 +295,10 @@ class XmlScanner {
             const char* why = read_tag(tag, name, self_closing, quote_open);
             if (why == nullptr) break;
             if (!quote_open) return broken(why);
-            const auto next = find(">", close + 1);
-            if (!next) return next.error();
-            if (*next == kNone) return broken("a tag is not closed");
-            close = *next;
+            std::size_t next = kNone;
+            if (!find(">", close + 1, next)) return failure_;
+            if (next == kNone) return broken("a tag is not closed");
+            close = next;
         }
         seen_root_ = true;
         if (open_.size() == kMaxXmlDepth) {
@@ -317,22 +342,25 @@ class XmlScanner {
             ++i;
             while (i < tag.size() && is_space(tag[i])) ++i;
             if (i == tag.size() || (tag[i] != '"' && tag[i] != '\'')) return "an attribute without quotes";
-            const auto end = tag.find(tag[i], i + 1);
-            if (end == std::string_view::npos) {
+            const char quote = tag[i++];
+            const auto value = i;
+            bool plain = true;
+            for (; i < tag.size() && tag[i] != quote; ++i) plain = plain && is_plain(tag[i]);
+            if (i == tag.size()) {
                 quote_open = true;
                 return "an attribute whose quotes are not closed";
             }
-            if (const char* why = add_attribute(attribute, tag.substr(i + 1, end - i - 1))) return why;
-            i = end + 1;
+            if (const char* why = add_attribute(attribute, tag.substr(value, i - value), plain)) return why;
+            ++i;
         }
     }
 
-    const char* add_attribute(std::string_view name, std::string_view raw) {
+    const char* add_attribute(std::string_view name, std::string_view raw, bool plain) {
         if (attributes_.size() == kMaxAttributes) return "a tag with too many attributes";
         for (const auto& other : attributes_) {
             if (other.name == name) return "an attribute given twice";
         }
-        if (!is_plain(raw)) {
+        if (!plain) {
             auto value = std::make_unique<std::string>();
             if (!resolve(raw, true, *value)) return "a character or reference that XML does not allow";
             resolved_.push_back(std::move(value));
@@ -355,6 +383,7 @@ class XmlScanner {
     std::vector<XmlAttribute> attributes_;
     std::vector<std::unique_ptr<std::string>> resolved_;  // values that are not as they stand in the tag
     std::string text_;
+    Error failure_;
 };
 
 // Whether the scanner may take a document that starts like this: UTF-8, by declaration or by default.

@@ -39,7 +39,7 @@ class ModbusTcpDevice final : public DeviceUnderTest {
         config.device_code = "CONTRACT";
         config.protocol = Protocol::kModbusTcp;
         config.address = fmt::format("127.0.0.1:{}", simulator_.port());
-        config.options["timeout_ms"] = "150";
+        config.options["timeout_ms"] = "500";
         for (std::uint32_t i = 0; i < kPoints; ++i) {
             PointConfig point;
             point.id = 1000 + i;

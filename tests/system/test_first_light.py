@@ -22,7 +22,7 @@ def test_mistakes_are_all_reported_and_nothing_changes(supervisor, simulator, tm
     job = supervisor.import_workbook(book.save(tmp_path / "bad.xlsx"), apply=False)
     assert job["status"] == "invalid"
     found = {(error["sheet"], error["row"], error["column"]) for error in job["errors"]}
-    assert {("devices", 3, "options"), ("points", 2, "address"), ("points", 3, "point_code"),
+    assert {("devices", 3, "options"), ("points", 2, "data_type"), ("points", 3, "point_code"),
             ("points", 4, "device_code"), ("points", 5, "address"), ("tasks", 2, "devices"),
             ("tasks", 2, "period_ms")} <= found
     assert all(error["message"] and error["code"] for error in job["errors"])

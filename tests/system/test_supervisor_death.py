@@ -33,8 +33,8 @@ def test_killed_supervisor_leaves_workers_acquiring_and_the_next_adopts_them(sup
     pid = supervisor.status("T")["pid"]
     supervisor.kill()
     assert alive(pid)
-    reads = simulator.control(cmd="stats")["requests"]
-    eventually(lambda: simulator.control(cmd="stats")["requests"] > reads + 20, "reads without a supervisor")
+    reads = simulator.control(device=0)["devices"][0]["requests"]
+    eventually(lambda: simulator.control(device=0)["devices"][0]["requests"] > reads + 20, "reads without a supervisor")
     supervisor.start()
     status = eventually(lambda: (s := supervisor.status("T"))["status"] == "RUNNING" and s["adopted"] and s, "adoption")
     assert status["pid"] == pid and status["restart_count"] == 0

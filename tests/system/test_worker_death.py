@@ -61,7 +61,7 @@ def test_a_second_task_is_not_disturbed(supervisor, simulator, tmp_path):
     supervisor.start_task("T")
     session = supervisor.start_task("U")
     pid = supervisor.status("U")["pid"]
-    for _ in range(5):
+    for _ in range(3):
         victim = supervisor.wait_running("T")["pid"]
         os.kill(victim, signal.SIGKILL)
         eventually(lambda: supervisor.status("T")["pid"] != victim, "the victim's replacement or backoff")

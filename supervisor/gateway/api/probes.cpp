@@ -14,6 +14,21 @@ using proto::Json;
 
 namespace {
 
+// What a connection does not need is not asked for: a device may be tried before it has a name or a site.
+Json with_placeholders(Kind kind, Json description, Context& context) {
+    const auto& schema = schema_of(kind);
+    for (const auto& field : schema.fields) {
+        const std::string name{field.name};
+        if (!field.required || description.contains(name)) continue;
+        if (field.type == FieldType::kCode || field.type == FieldType::kText) description[name] = "probe";
+        if (field.type == FieldType::kReference) {
+            const auto& candidates = context.indexes.current()->plant().of(field.refers_to).all();
+            if (!candidates.empty()) description[name] = candidates.front().code();
+        }
+    }
+    return description;
+}
+
 // A record described in the body, checked like one that is to be stored. A description of a known code may
 // use the mask for its stored secrets. Only the record itself is needed to compile it: a plant of one.
 OrRefusal<Plant> described_plant(Kind kind, const Json& description, const HttpRequest& request,
@@ -25,7 +40,7 @@ OrRefusal<Plant> described_plant(Kind kind, const Json& description, const HttpR
                              ? index->plant().of(kind).find(code->get_ref<const std::string&>())
                              : nullptr;
     std::vector<FieldError> errors;
-    const auto cells = cells_from_json(kind, description, stored, errors);
+    const auto cells = cells_from_json(kind, with_placeholders(kind, description, context), stored, errors);
     if (errors.empty()) {
         auto check = check_record(kind, cells, stored, index->plant(),
                                   validation_rules(request, context, ImportMode::kMerge));

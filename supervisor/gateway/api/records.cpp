@@ -109,10 +109,13 @@ bool cell_less(FieldType type, std::string_view a, std::string_view b) {
 
 bool matches(const KindSchema& schema, const Record& record, std::string_view q) {
     for (std::size_t i = 0; i < schema.fields.size(); ++i) {
-        // Options may hold secrets, which a search must not be able to guess.
+        // Options, URLs and addresses may hold secrets, which a search must not be able to guess.
         const auto type = schema.fields[i].type;
         if (type == FieldType::kOptions || type == FieldType::kUrl) continue;
-        if (contains_ignoring_case(record.cells[i], q)) return true;
+        const auto found = type == FieldType::kAddress
+                               ? contains_ignoring_case(masked_cell(schema.fields[i], record.cells[i]), q)
+                               : contains_ignoring_case(record.cells[i], q);
+        if (found) return true;
     }
     return false;
 }

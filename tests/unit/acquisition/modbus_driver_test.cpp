@@ -41,7 +41,7 @@ class ModbusDriverTest : public testing::Test {
         config_.device_code = "D1";
         config_.address = fmt::format("127.0.0.1:{}", simulator_.port());
         config_.options = std::move(options);
-        config_.options.try_emplace("timeout_ms", "200");
+        config_.options.try_emplace("timeout_ms", "500");
         config_.points = std::move(points);
         for (std::uint32_t i = 0; i < config_.points.size(); ++i) config_.points[i].id = 100 + i;
         auto made = make_driver(config_);
@@ -252,7 +252,7 @@ TEST_F(ModbusDriverTest, SilenceIsATimeoutOfTheConnection) {
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().kind, ErrorKind::kTimeout);
     EXPECT_EQ(status.error().message,
-              fmt::format("modbus 127.0.0.1:{} unit 1: read holding 30000..30124 timed out after 200 ms",
+              fmt::format("modbus 127.0.0.1:{} unit 1: read holding 30000..30124 timed out after 500 ms",
                           simulator_.port()));
     EXPECT_EQ(good(), 0U);
     for (const auto& sample : samples_) EXPECT_EQ(sample.code, QualityCode::kTimeout);
@@ -291,9 +291,9 @@ TEST_F(ModbusDriverTest, ASilentUnitComesBack) {
 TEST_F(ModbusDriverTest, ALateAnswerIsNotTakenForTheNextOne) {
     // Unit 2's answer comes while unit 3 is being asked. Both read the same registers, so only the
     // transaction tells them apart.
-    connect_to({point("hr:6@2", "float32"), point("hr:6@3", "float32")}, {{"timeout_ms", "100"}});
+    connect_to({point("hr:6@2", "float32"), point("hr:6@3", "float32")}, {{"timeout_ms", "300"}});
     ASSERT_TRUE(read());
-    simulator_.set_faults({.delay = 150ms});
+    simulator_.set_faults({.delay = 450ms});
     const auto status = read();
     // Unit 3 is behind unit 2's late answer and has its own time: it either made it or did not, but never
     // with unit 2's value.

@@ -17,7 +17,7 @@ class ProbeTest : public testing::Test {
         ASSERT_TRUE(simulator_.start());
         device_.device_code = "PRESS_1";
         device_.address = fmt::format("127.0.0.1:{}", simulator_.port());
-        device_.options["timeout_ms"] = "100";
+        device_.options["timeout_ms"] = "500";
     }
     void add_point(std::string address) {
         PointConfig point;

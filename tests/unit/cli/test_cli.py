@@ -285,6 +285,19 @@ def test_import_checks_and_applies_only_when_told(server, tmp_path):
     assert whole["job"]["id"] == 5 and whole["diff"] == DIFF and whole["applied"]["points"] == 4
 
 
+def test_counts_cover_what_the_server_left_out_of_its_lists(server, tmp_path):
+    (tmp_path / "b.xlsx").write_bytes(b"x")
+    server.answers["POST", "/api/v1/import-jobs"] = (201, {
+        "id": 5, "status": "validated", "errors": [], "warning_count": 12000,
+        "warnings": [{"sheet": "points", "row": 3, "column": "unit", "message": "odd unit", "value": "?"}]})
+    server.answers["GET", "/api/v1/import-jobs/5/diff"] = {"points": {
+        "added": [], "removed": [], "changed": [{"code": f"P{i}", "fields": {}} for i in range(20)], "unchanged": 0,
+        "counts": {"added": 70000, "changed": 30000, "removed": 0, "unchanged": 0}}}
+    answer = run("import", str(tmp_path / "b.xlsx"), server=server)
+    assert "12000 warnings, of which the first 1 are listed" in answer.stdout
+    assert "70000" in answer.stdout and "… and 29980 more" in answer.stdout
+
+
 def test_the_language_follows_the_environment(server, tmp_path):
     (tmp_path / "b.xlsx").write_bytes(b"x")
     run("import", str(tmp_path / "b.xlsx"), server=server, LANG="zh_CN.UTF-8")

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "supervisor/workbook/compound_file.h"
 #include "supervisor/workbook/limits.h"
 #include "supervisor/workbook/readers.h"
@@ -52,17 +54,55 @@ TEST(Hostile, DocumentTypesAndEntities) {
     expect_says(error_of(folder / "book.xlsx"), "DOCTYPE");
 }
 
+// A zip entry of `total` bytes, made while it is packed: a document that never ends.
+struct EndlessSheet {
+    std::uint64_t total = 0;
+    std::uint64_t given = 0;
+
+    static zip_int64_t serve(void* user, void* into, zip_uint64_t size, zip_source_cmd_t command) {
+        auto& self = *static_cast<EndlessSheet*>(user);
+        switch (command) {
+            case ZIP_SOURCE_OPEN:
+                self.given = 0;
+                return 0;
+            case ZIP_SOURCE_READ: {
+                constexpr std::string_view kStart = "<worksheet>";
+                static const std::string kMore = "<row a=\"" + std::string(1000, 'x') + "\"/>\n";
+                const auto count = std::min<std::uint64_t>(size, self.total - self.given);
+                for (std::uint64_t i = 0; i < count; ++i) {
+                    const auto at = self.given + i;
+                    static_cast<char*>(into)[i] =
+                        at < kStart.size() ? kStart[at] : kMore[(at - kStart.size()) % kMore.size()];
+                }
+                self.given += count;
+                return static_cast<zip_int64_t>(count);
+            }
+            case ZIP_SOURCE_STAT:
+                zip_stat_init(static_cast<zip_stat_t*>(into));
+                return sizeof(zip_stat_t);
+            case ZIP_SOURCE_SUPPORTS:
+                return zip_source_make_command_bitmap(ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE,
+                                                      ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR, ZIP_SOURCE_FREE, -1);
+            default:
+                return 0;
+        }
+    }
+};
+
 TEST(Hostile, ZipBombsStayWithinMemory) {
-    const auto before = peak_mb();
-    std::string sheet = "<worksheet><sheetData>";
-    sheet.append(kMaxInflatedBytes + (1U << 20U) - sheet.size(), ' ');
-    const auto built = peak_mb();
     const TempFolder folder;
-    write_zip(folder / "book.xlsx", xlsx_entries({.sheet = sheet}));
-    sheet = {};
+    write_zip(folder / "book.xlsx", xlsx_entries({.sheet = ""}));
+    EndlessSheet endless{.total = kMaxInflatedBytes + (1U << 20U)};
+    zip_t* const archive = zip_open((folder / "book.xlsx").c_str(), 0, nullptr);
+    const auto index = zip_name_locate(archive, "xl/worksheets/sheet1.xml", 0);
+    zip_file_replace(archive, static_cast<zip_uint64_t>(index),
+                     zip_source_function(archive, EndlessSheet::serve, &endless), 0);
+    zip_set_file_compression(archive, static_cast<zip_uint64_t>(index), ZIP_CM_DEFLATE, 1);
+    ASSERT_EQ(zip_close(archive), 0);
+    ASSERT_LT(std::filesystem::file_size(folder / "book.xlsx"), 20U << 20U);
+    const auto before = peak_mb();
     expect_says(error_of(folder / "book.xlsx"), "unpacks to more than 600 MB");
-    // The test holds the plain text once or twice to pack it; reading it back adds next to nothing.
-    EXPECT_LT(peak_mb() - std::max(before, built), 64) << "reading took memory for the whole bomb";
+    EXPECT_LT(peak_mb() - before, 64);
 }
 
 TEST(Hostile, RowsAndColumnsBeyondExcel) {
@@ -130,17 +170,24 @@ TEST(Hostile, TruncatedAtEveryLength) {
 
 TEST(Hostile, TruncatedAndDamagedXls) {
     const auto whole = read_file(std::string{FW_GOLDEN_WORKBOOKS} + "/sheetjs.xls");
-    ASSERT_EQ(error_of_bytes(whole, "plant.xls"), "");
+    const auto text_of = [](const Result<Workbook>& workbook) {
+        std::string text;
+        for (const auto& sheet : workbook->sheets) text += cells_text(sheet);
+        return text;
+    };
+    const auto complete = read_xls(whole, {});
+    ASSERT_TRUE(complete) << complete.error().message;
+    // Less than the whole is an error, or it was padding.
     for (std::size_t length = 0; length < whole.size(); length += 97) {
-        const auto cut = std::string_view{whole}.substr(0, length);
-        EXPECT_NE(error_of_bytes(cut, "plant.xls"), "") << length << " bytes";
+        const auto cut = read_xls(std::string_view{whole}.substr(0, length), {});
+        EXPECT_TRUE(!cut || text_of(cut) == text_of(complete)) << length << " bytes";
     }
     // Whatever a flipped byte makes of it, it is an error or a table.
     for (std::size_t at = 0; at < whole.size(); ++at) {
         auto damaged = whole;
         damaged[at] = static_cast<char>(damaged[at] ^ 0xFF);
         const auto read = read_xls(damaged, {});
-        if (read) EXPECT_LE(read->sheets.size(), kMaxSheets);
+        EXPECT_TRUE(!read || read->sheets.size() <= kMaxSheets);
     }
 }
 

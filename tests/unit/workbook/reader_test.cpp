@@ -131,7 +131,7 @@ TEST(Xlsx, LeavesHiddenAndUnwantedSheetsUnread) {
 TEST(NumberFormat, TellsDatesFromNumbers) {
     using Kind = CellFormat::Kind;
     for (const auto* const code :
-         {"yyyy-mm-dd", "d/m/yy h:mm", "[$-804]aaaa;@m", "[h]:mm:ss", "mmm", "yyyy\\-mm"}) {
+         {"yyyy-mm-dd", "d/m/yy h:mm", "[$-804]yyyy;@", "[h]:mm:ss", "mmm", "yyyy\\-mm"}) {
         EXPECT_EQ(parse_format_code(code).kind, Kind::kDate) << code;
     }
     for (const auto* const code : {"General", "0.00", "#,##0", "0%", "[Red]0.0", "\"days\" 0", "0.0\\d", "@",
@@ -164,7 +164,7 @@ std::string cells_of_csv(std::string_view bytes) {
 TEST(Csv, QuotesSeparatorsAndLineEnds) {
     EXPECT_EQ(cells_of_csv("a,b\r\n\"x,\"\"y\"\"\",\"two\nlines\"\n\n c ,=\"0012\"\rd"),
               "A1=a;B1=b;A2=x,\"y\";B2=two\nlines;A4= c ;B4=0012;A5=d;");
-    EXPECT_EQ(cells_of_csv("a;b,c\n1;2"), "A1=a;B1=b,c;A2=1;B2=2;");
+    EXPECT_EQ(cells_of_csv("a;b,c;d\n1;2"), "A1=a;B1=b,c;C1=d;A2=1;B2=2;");
     EXPECT_EQ(cells_of_csv("a\tb\n1\t2"), "A1=a;B1=b;A2=1;B2=2;");
     EXPECT_EQ(cells_of_csv("sep=;\na;b"), "A1=a;B1=b;");
     EXPECT_EQ(cells_of_csv("\xEF\xBB\xBF"

@@ -39,8 +39,13 @@ MonoTime mono_now() {
     return system_clock().mono_now();
 }
 
-Result<ModbusDriver::Point> parse_point(const PointConfig& config, std::uint32_t index,
-                                        std::uint8_t default_unit, const ReadLimits& limits) {
+struct ParsedPoint {
+    ModbusDriver::Point point;
+    ReadPoint place;
+};
+
+Result<ParsedPoint> parse_point(const PointConfig& config, std::uint32_t index, std::uint8_t default_unit,
+                                const ReadLimits& limits) {
     const auto named = [&](std::string_view why) {
         return make_error(ErrorKind::kInvalidArgument, fmt::format("point {}: {}", config.point_code, why));
     };
@@ -54,17 +59,15 @@ Result<ModbusDriver::Point> parse_point(const PointConfig& config, std::uint32_t
         return named(fmt::format("{} takes {} registers, but option max_registers allows {} in one read",
                                  format_data_type(config.data_type), count, limits.max_words));
     }
-    return ModbusDriver::Point{.id = config.id,
-                               .place = {.index = index,
-                                         .unit = address->unit_id.value_or(default_unit),
-                                         .area = static_cast<std::uint8_t>(address->area),
-                                         .is_bit = is_bit,
-                                         .offset = address->offset,
-                                         .count = count,
-                                         .period = config.period},
-                               .type = config.data_type,
-                               .order = config.byte_order,
-                               .bit = address->bit};
+    return ParsedPoint{
+        .point = {.id = config.id, .type = config.data_type, .order = config.byte_order, .bit = address->bit},
+        .place = {.index = index,
+                  .unit = address->unit_id.value_or(default_unit),
+                  .area = static_cast<std::uint8_t>(address->area),
+                  .is_bit = is_bit,
+                  .offset = address->offset,
+                  .count = count,
+                  .period = config.period}};
 }
 
 }  // namespace
@@ -118,21 +121,25 @@ Result<std::unique_ptr<Driver>> make_modbus_tcp(const DeviceConfig& config) {
     settings.silent_unit.longest = milliseconds{option("reconnect_max_ms")};
 
     std::vector<ModbusDriver::Point> points;
+    std::vector<ReadPoint> places;
     points.reserve(config.points.size());
+    places.reserve(config.points.size());
     for (std::uint32_t i = 0; i < config.points.size(); ++i) {
-        auto point =
+        const auto parsed =
             parse_point(config.points[i], i, static_cast<std::uint8_t>(option("unit_id")), settings.limits);
-        if (!point) return refuse(point.error().message);
-        points.push_back(*point);
+        if (!parsed) return refuse(parsed.error().message);
+        points.push_back(parsed->point);
+        places.push_back(parsed->place);
     }
     auto link = std::make_unique<TcpLink>(
         *peer,
         TcpTimeouts{.connect = milliseconds{option("connect_timeout_ms")}, .response = settings.timeout});
     return std::unique_ptr<Driver>{
-        std::make_unique<ModbusDriver>(std::move(points), settings, std::move(link))};
+        std::make_unique<ModbusDriver>(std::move(points), places, settings, std::move(link))};
 }
 
-ModbusDriver::ModbusDriver(std::vector<Point> points, Settings settings, std::unique_ptr<Link> link)
+ModbusDriver::ModbusDriver(std::vector<Point> points, const std::vector<ReadPoint>& places, Settings settings,
+                           std::unique_ptr<Link> link)
     : points_(std::move(points)),
       settings_(settings),
       link_(std::move(link)),
@@ -140,19 +147,19 @@ ModbusDriver::ModbusDriver(std::vector<Point> points, Settings settings, std::un
       retry_at_(points_.size()),
       slot_(points_.size(), 0) {
     std::map<std::uint8_t, std::vector<ReadPoint>> by_unit;
-    for (const auto& point : points_) by_unit[point.place.unit].push_back(point.place);
-    for (auto& [id, places] : by_unit)
-        units_.push_back({.id = id, .plan = {std::move(places), settings_.limits}});
+    for (const auto& place : places) by_unit[place.unit].push_back(place);
+    for (auto& [id, of_unit] : by_unit)
+        units_.push_back({.id = id, .plan = {std::move(of_unit), settings_.limits}});
 }
 
 Status ModbusDriver::connect() {
-    activity_.fetch_add(1, std::memory_order_relaxed);
+    moved();
     auto status = link_->connect();
     if (!status) failed_step_ = link_->failed_step();
     // A new connection is a new chance for units that were silent on the old one.
     for (auto& unit : units_) unit.ask_again_at = {};
     first_request_ = true;
-    activity_.fetch_add(1, std::memory_order_relaxed);
+    moved();
     return status;
 }
 
@@ -316,10 +323,10 @@ ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& ou
                               .offset = static_cast<std::uint16_t>(request.span.begin),
                               .count = static_cast<std::uint16_t>(request.span.end - request.span.begin)};
     ++stats_.requests;
-    activity_.fetch_add(1, std::memory_order_relaxed);
+    moved();
     const auto sent_at = mono_now();
     const auto reply = link_->read(command);
-    activity_.fetch_add(1, std::memory_order_relaxed);
+    moved();
     if (reply.outcome == Outcome::kAnswer || reply.outcome == Outcome::kException) {
         ++responses_;
         response_ms_ += std::chrono::duration<double, std::milli>(mono_now() - sent_at).count();

@@ -35,10 +35,9 @@ Result<std::unique_ptr<Driver>> make_modbus_tcp(const DeviceConfig& config);
 
 class ModbusDriver final : public Driver {
   public:
-    // A point, parsed: where it is and how its registers become a value.
+    // How the registers of a point become a value. Kept small: every scan goes through all of them.
     struct Point {
         PointId id = 0;
-        ReadPoint place;
         DataType type;
         ByteOrder order = ByteOrder::kAbcd;
         std::optional<std::uint8_t> bit;
@@ -50,7 +49,9 @@ class ModbusDriver final : public Driver {
         std::chrono::seconds illegal_retry{60};
         BackoffPolicy silent_unit;
     };
-    ModbusDriver(std::vector<Point> points, Settings settings, std::unique_ptr<Link> link);
+    // places[i] is where points[i] lies, and has index i.
+    ModbusDriver(std::vector<Point> points, const std::vector<ReadPoint>& places, Settings settings,
+                 std::unique_ptr<Link> link);
 
     Status connect() override;
     void disconnect() override;
@@ -72,6 +73,9 @@ class ModbusDriver final : public Driver {
     };
     enum class Step : std::uint8_t { kDone, kRefused, kSilent, kBroken };
 
+    void moved() {  // one writer: no locked add is needed
+        activity_.store(activity_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
     void read_unit(Unit& unit, SampleBatch& out);
     void search(Unit& unit, const ReadRequest& refused, SampleBatch& out);
     void probe_illegal(Unit& unit, SampleBatch& out);

@@ -111,16 +111,11 @@ Status TcpLink::fail(ConnectStep step, ErrorKind kind, std::string why) {
     return make_error(kind, fmt::format("modbus {}: {}", name_, why));
 }
 
-bool TcpLink::interrupted() {
-    const std::lock_guard lock{mutex_};
-    return interrupted_;
-}
-
 // Makes `fd` the one that interrupt() shuts down; false when it has been called already.
 bool TcpLink::adopt(int fd) {
     const std::lock_guard lock{mutex_};
     fd_ = fd;
-    return !interrupted_;
+    return !interrupted();
 }
 
 void TcpLink::drop_socket() {
@@ -145,7 +140,7 @@ void TcpLink::interrupt() {
 
 bool TcpLink::pause(milliseconds duration) {
     std::unique_lock lock{mutex_};
-    return wake_.wait_for(lock, duration, [&] { return interrupted_; });
+    return wake_.wait_for(lock, duration, [&] { return interrupted(); });
 }
 
 Status TcpLink::connect() {
@@ -241,9 +236,12 @@ Reply TcpLink::read(const ReadCommand& command) {
 }
 
 Reply TcpLink::receive(const ReadCommand& command, std::uint16_t transaction) {
-    const auto deadline = SteadyClock::now() + timeouts_.response;
+    // Only where late answers may have to be dropped first is there more than one wait to bound.
+    const bool late_ones = !abandoned_.empty();
+    const auto deadline =
+        late_ones ? SteadyClock::now() + timeouts_.response : SteadyClock::time_point::max();
     for (;;) {
-        const auto left = std::max(milliseconds{1}, left_until(deadline));
+        const auto left = late_ones ? std::max(milliseconds{1}, left_until(deadline)) : timeouts_.response;
         modbus_set_response_timeout(context_.get(), static_cast<std::uint32_t>(left.count() / 1000),
                                     static_cast<std::uint32_t>(left.count() % 1000 * 1000));
         // libmodbus does not say how much of an answer came before a timeout; a mark no answer begins with

@@ -12,6 +12,7 @@
 // fd_set.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -49,7 +50,7 @@ class TcpLink final : public Link {
     Status fail(ConnectStep step, ErrorKind kind, std::string why);
     bool adopt(int fd);
     void drop_socket();
-    bool interrupted();
+    [[nodiscard]] bool interrupted() const { return interrupted_.load(std::memory_order_acquire); }
     Reply receive(const ReadCommand& command, std::uint16_t transaction);
 
     HostPort peer_;
@@ -66,7 +67,7 @@ class TcpLink final : public Link {
     std::mutex mutex_;
     std::condition_variable wake_;
     int fd_ = -1;
-    bool interrupted_ = false;
+    std::atomic<bool> interrupted_ = false;  // changed with the mutex held, for pause()
 };
 
 }  // namespace fieldwarden::worker::modbus

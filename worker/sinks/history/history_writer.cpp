@@ -12,6 +12,9 @@ namespace fieldwarden::worker {
 
 namespace {
 
+// Readers never hold the write lock; whoever does is not waited for longer than a stop may take.
+constexpr std::chrono::milliseconds kBusyTimeout{1'000};
+
 std::int64_t micros(UtcTime time) {
     return time.time_since_epoch().count();
 }
@@ -23,15 +26,16 @@ std::int64_t stored(std::uint64_t value) {
 
 }  // namespace
 
-HistoryWriter::HistoryWriter(SqlDatabase db, const HistoryConfig& config)
-    : db_(std::move(db)), config_(config) {}
+HistoryWriter::HistoryWriter(SqlDatabase db, const HistoryConfig& config, const CompactionLimits& limits)
+    : db_(std::move(db)), config_(config), limits_(limits) {}
 
 Result<std::unique_ptr<HistoryWriter>> HistoryWriter::open(const std::string& path,
-                                                           const HistoryConfig& config) {
+                                                           const HistoryConfig& config,
+                                                           const CompactionLimits& limits) {
     if (auto made = make_directories(path.substr(0, path.rfind('/'))); !made) return made.error();
-    auto db = SqlDatabase::open(path, SqlDatabase::Mode::kCreate);
+    auto db = SqlDatabase::open(path, SqlDatabase::Mode::kCreate, kBusyTimeout);
     if (!db) return db.error();
-    std::unique_ptr<HistoryWriter> writer{new HistoryWriter{std::move(*db), config}};
+    std::unique_ptr<HistoryWriter> writer{new HistoryWriter{std::move(*db), config, limits}};
     if (auto prepared = writer->prepare(); !prepared) return prepared.error();
     return writer;
 }
@@ -80,7 +84,7 @@ Status HistoryWriter::prepare() {
     if (!directory) return directory.error();
     directory_version_ = static_cast<std::uint64_t>(*directory);
 
-    compactor_ = std::make_unique<HistoryCompactor>(db_, config_);
+    compactor_ = std::make_unique<HistoryCompactor>(db_, config_, limits_);
     return compactor_->open();
 }
 

@@ -17,7 +17,8 @@ namespace fieldwarden::worker {
 class HistoryWriter {
   public:
     // Creates the database when it is missing. kCorrupt: it is damaged; move_aside() makes way for a new one.
-    static Result<std::unique_ptr<HistoryWriter>> open(const std::string& path, const HistoryConfig& config);
+    static Result<std::unique_ptr<HistoryWriter>> open(const std::string& path, const HistoryConfig& config,
+                                                       const CompactionLimits& limits = {});
     // Renames a damaged database, so that it can be examined, and says its new name.
     static Result<std::string> move_aside(const std::string& path, UtcTime now);
 
@@ -28,13 +29,14 @@ class HistoryWriter {
     [[nodiscard]] std::uint64_t applied_seq() const { return applied_seq_; }
 
   private:
-    HistoryWriter(SqlDatabase db, const HistoryConfig& config);
+    HistoryWriter(SqlDatabase db, const HistoryConfig& config, const CompactionLimits& limits);
     Status prepare();
     Status write_directory(const PointDirectory& directory);
     Status set_meta(const char* key, std::uint64_t value);
 
     SqlDatabase db_;
     HistoryConfig config_;
+    CompactionLimits limits_;
     SqlStatement insert_frame_;
     SqlStatement set_meta_;
     std::uint64_t applied_seq_ = 0;

@@ -1,0 +1,31 @@
+// Request targets and the headers that are taken apart by hand.
+#include <cstdlib>
+#include <string>
+
+#include "supervisor/gateway/auth.h"
+#include "supervisor/gateway/multipart.h"
+#include "supervisor/gateway/router.h"
+#include "supervisor/gateway/uri.h"
+
+using namespace fieldwarden::supervisor::gateway;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    static const Router kRouter(all_routes());
+    if (const auto target = parse_target(text)) {
+        for (const auto& segment : target->segments) {
+            if (segment.empty() || !valid_utf8(segment)) std::abort();
+        }
+        if (target->query.size() > kMostQueryParameters) std::abort();
+        (void)kRouter.match("GET", target->segments);
+    }
+    HttpRequest request;
+    request.headers["authorization"] = text;
+    (void)bearer_token(request, false);
+    (void)accepted_subprotocol(text);
+    (void)origin_allowed(text, "localhost");
+    (void)preferred_language(text, {"en", "zh"});
+    (void)multipart_boundary(text);
+    (void)parse_part_header(text);
+    return 0;
+}
