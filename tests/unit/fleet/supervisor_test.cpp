@@ -134,6 +134,11 @@ class Fleet : public testing::Test {
         EXPECT_TRUE(wait_for_status("RUNNING", code)) << shown(code).dump();
         return result;
     }
+    static DeviceConfig device() {
+        DeviceConfig config;
+        config.device_code = "D1";
+        return config;
+    }
     SessionRow session(std::int64_t id) {
         auto row = store_.session(id);
         return row ? *row : SessionRow{};
@@ -494,10 +499,10 @@ TEST_F(Fleet, AnAnswerThatNeverComesFailsWhenTheWorkerDies) {
 
 TEST_F(Fleet, ProbesRunInProcessesOfTheirOwn) {
     start();
-    const auto device = supervisor_->test_connection({.device_code = "D1"});
-    ASSERT_TRUE(device) << device.error().message;
-    EXPECT_TRUE(device->ok);
-    EXPECT_EQ(device->detail, "read D1");
+    const auto connection = supervisor_->test_connection(device());
+    ASSERT_TRUE(connection) << connection.error().message;
+    EXPECT_TRUE(connection->ok);
+    EXPECT_EQ(connection->detail, "read D1");
     const auto sink = supervisor_->test_storage({.sink_code = "K", .type = "kafka", .url = {}, .options = {}});
     ASSERT_TRUE(sink);
     EXPECT_FALSE(sink->ok);
@@ -509,10 +514,10 @@ TEST_F(Fleet, OnlySoManyProbesAtOnce) {
     start();
     std::vector<std::thread> waiting;
     for (int i = 0; i < 4; ++i) {
-        waiting.emplace_back([&] { (void)supervisor_->test_connection({.device_code = "D1"}); });
+        waiting.emplace_back([&] { (void)supervisor_->test_connection(device()); });
     }
     ASSERT_TRUE(wait_for([&] { return machine_.alive("") == 4; }));
-    const auto fifth = supervisor_->test_connection({.device_code = "D1"});
+    const auto fifth = supervisor_->test_connection(device());
     ASSERT_FALSE(fifth);
     EXPECT_EQ(fifth.error().kind, ErrorKind::kBusy);
     stop();
@@ -523,7 +528,7 @@ TEST_F(Fleet, OnlySoManyProbesAtOnce) {
 TEST_F(Fleet, AProbeThatDiesSaysWhy) {
     machine_.script("")->exit_at_once = 70;
     start();
-    const auto got = supervisor_->test_connection({.device_code = "D1"});
+    const auto got = supervisor_->test_connection(device());
     ASSERT_FALSE(got);
     EXPECT_THAT(got.error().message, HasSubstr("exit code 70"));
 }
