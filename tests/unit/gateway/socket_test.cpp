@@ -47,10 +47,17 @@ TEST_F(SocketTest, SubscribesToTopicsWithTheLastValuesFirst) {
 TEST_F(SocketTest, RefusesCommandsThatAreNone) {
     RawClient client(port_);
     ASSERT_TRUE(client.upgrade("/ws", authorization()));
-    for (const std::string text :
-         {"", "not json", "[]", "{}", R"({"action":"explode","topics":[]})", R"({"action":"subscribe"})",
-          R"({"action":"subscribe","topics":[1]})", "{\"a\":\"\\u0000\"}",
-          R"({"action":"subscribe","topics":")" + std::string(300, 'x') + "\"}"}) {
+    const std::vector<std::string> refused{
+        "",
+        "not json",
+        "[]",
+        "{}",
+        R"({"action":"explode","topics":[]})",
+        R"({"action":"subscribe"})",
+        R"({"action":"subscribe","topics":[1]})",
+        "{\"a\":\"\\u0000\"}",
+        R"({"action":"subscribe","topics":")" + std::string(300, 'x') + "\"}"};
+    for (const auto& text : refused) {
         client.send_text(text);
         EXPECT_EQ(client.message_of_type("error")["type"], "error") << text;
     }
