@@ -25,9 +25,9 @@ constexpr std::array<std::string_view, 8> kSecretWords{"password",   "passwd",  
 
 void collect_options(const Options& options, std::vector<std::string>& secrets) {
     for (const auto& [name, value] : options) {
-        const auto secret = std::any_of(kSecretWords.begin(), kSecretWords.end(), [&](std::string_view word) {
-            return name.find(word) != std::string::npos;
-        });
+        const auto secret =
+            std::any_of(kSecretWords.begin(), kSecretWords.end(),
+                        [&key = name](std::string_view word) { return key.find(word) != std::string::npos; });
         if (secret && value.size() >= kLeastSecret) secrets.push_back(value);
     }
 }

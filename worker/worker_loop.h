@@ -110,7 +110,6 @@ class WorkerLoop {
     std::int64_t session_id_ = 0;
     bool paused_ = false;
     bool tell_everything_ = false;  // a supervisor that has just welcomed us knows nothing yet
-    bool stop_from_signal_ = false;
 
     std::chrono::milliseconds heartbeat_interval_{1'000};
     std::chrono::milliseconds orphan_grace_{0};

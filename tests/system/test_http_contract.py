@@ -75,7 +75,7 @@ BODIES = {
         "protocol": "modbus_tcp",
         "address": "127.0.0.1",
     },
-    "createPoint": {"point_code": "CP2", "device_code": "CD", "address": "hr:9", "data_type": "bool"},
+    "createPoint": {"point_code": "CP2", "device_code": "CD", "address": "co:9", "data_type": "bool"},
     "createSink": {"sink_code": "CK2", "type": "history", "url": "history://local"},
     "createTask": {"task_code": "CTASK2", "task_name": "x", "devices": ["CD"], "period_ms": 1000},
 }

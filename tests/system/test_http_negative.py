@@ -23,7 +23,6 @@ WRONG_BODIES = (
     b'"text"',
     b"12",
     b'{"a": "\xff\xfe"}',
-    b"\xef\xbb\xbf{}",
     b"[" * 100_000,
     b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
     b'{"a": 1e999}',

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "common/history/history_reader.h"
 #include "supervisor/gateway/api/handlers.h"
@@ -41,13 +42,28 @@ Json session_json(const proto::SessionStatus& row, const StatusBus& bus) {
     return proto::to_json(row);
 }
 
+// A session that has just begun is on the status bus before the store has written it.
+std::optional<proto::SessionStatus> announced_session(std::int64_t id, const StatusBus& bus) {
+    const auto event = bus.last_value(fmt::format("session.{}", id));
+    if (!event) return std::nullopt;
+    proto::SessionStatus row;
+    row.session_id = id;
+    row.task_id = event->data.value("task_id", std::int64_t{0});
+    row.task_code = event->data.value("task_code", std::string{});
+    row.status =
+        from_name<proto::SessionState>(event->data.value("status", std::string{})).value_or(row.status);
+    if (const auto at = parse_rfc3339(event->data.value("started_at", std::string{}))) row.started_at = *at;
+    return row;
+}
+
 OrRefusal<proto::SessionStatus> session_of(const HttpRequest& request, Context& context) {
     const auto id = number_in_path(request.param("id"));
     if (!id) return missing("session", request.param("id"));
     auto row = context.services.store.session(*id);
     if (row) return std::move(*row);
-    if (row.error().kind == ErrorKind::kNotFound) return missing("session", request.param("id"));
-    return problem(row.error());
+    if (row.error().kind != ErrorKind::kNotFound) return problem(row.error());
+    if (auto announced = announced_session(*id, context.services.bus)) return std::move(*announced);
+    return missing("session", request.param("id"));
 }
 
 HttpResponse sessions_response(const HttpRequest& request, Context& context, SessionFilter filter) {
