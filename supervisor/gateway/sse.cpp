@@ -85,7 +85,9 @@ net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const
         if (!plan.render) {
             messages.push_back({event->type, event->seq, envelope_with_topic(*event)});
         } else if (plan.render_blocks) {
-            messages = co_await run_on(core.quick.pool, [&plan, event] { return plan.render(*event); });
+            // By reference: GCC 12 destroys a temporary closure in a co_await twice, and with it what it
+            // owns.
+            messages = co_await run_on(core.quick.pool, [&plan, &event] { return plan.render(*event); });
         } else {
             messages = plan.render(*event);
         }
