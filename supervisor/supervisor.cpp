@@ -20,6 +20,7 @@ namespace {
 constexpr std::chrono::seconds kStatusInterval{1};
 constexpr std::chrono::seconds kSampleInterval{5};
 constexpr std::chrono::seconds kSessionSaveInterval{10};
+constexpr milliseconds kLastWords{50};  // time for a worker's Finished to arrive after its end
 }  // namespace
 
 // --- worker → fleet link -----------------------------------------------------------------------------------
@@ -147,7 +148,9 @@ void SupervisorLoop::on_reply(proto::Reply&& reply) {
 
 void SupervisorLoop::on_finished(TaskRuntime& task, proto::Finished&& finished) {
     task.worker->farewell = std::move(finished.reason);
+    task.worker->finished = true;
     if (finished.completed) feed(task, {.kind = TaskEventKind::kCompleted});
+    if (task.worker->exit) conclude_exit(task);
 }
 
 namespace {
@@ -177,8 +180,17 @@ void SupervisorLoop::on_exit(WorkerId worker, const ExitStatus& status, MonoTime
     const auto found = task_of_worker_.find(worker);
     if (found == task_of_worker_.end()) return;
     auto& task = *find(found->second);
-    task_of_worker_.erase(found);
-    link_->forget(worker);
+    task.worker->exit = ExitNotice{status, exited_at};
+    // The kernel tells of the end sooner than the link delivers the worker's last words, and those decide
+    // whether a run was completed. A signal leaves no last words.
+    const bool may_have_said_more = !status.signal && !task.worker->finished && link_->is_connected(worker);
+    if (!may_have_said_more) conclude_exit(task);
+}
+
+void SupervisorLoop::conclude_exit(TaskRuntime& task) {
+    const auto [status, exited_at] = *task.worker->exit;
+    task_of_worker_.erase(task.worker->id);
+    link_->forget(task.worker->id);
 
     Death death;
     death.kind = death_kind(status, task.machine.state);
@@ -213,6 +225,10 @@ void SupervisorLoop::on_exit(WorkerId worker, const ExitStatus& status, MonoTime
 
 // Every tick for every task.
 void SupervisorLoop::watch(TaskRuntime& task, MonoTime now) {
+    if (task.worker && task.worker->exit && now - task.worker->exit->at >= kLastWords) {
+        // May forget the task altogether; whatever follows is for the next turn.
+        return conclude_exit(task);
+    }
     if (task.machine.deadline && now >= *task.machine.deadline) {
         feed(task, {.kind = TaskEventKind::kDeadline});
     }

@@ -307,7 +307,10 @@ void SupervisorLoop::tick() {
         vitals_.worst_loop_lag_ms = std::max(vitals_.worst_loop_lag_ms, vitals_.loop_lag_ms);
     }
     launch_waiting();
-    for (auto& [code, task] : tasks_) watch(task, now);
+    for (auto at = tasks_.begin(); at != tasks_.end();) {
+        auto& task = (at++)->second;  // a task that was removed is forgotten when its worker has ended
+        watch(task, now);
+    }
     probes_->tick(now);
     fail_pending([&](const PendingReply& pending) { return now >= pending.deadline; },
                  make_error(ErrorKind::kTimeout, "the worker did not answer in time"));

@@ -46,6 +46,7 @@ class SupervisorLoop {
     void on_reply(proto::Reply&& reply);
     void on_finished(TaskRuntime& task, proto::Finished&& finished);
     void on_exit(WorkerId worker, const ExitStatus& status, MonoTime exited_at);
+    void conclude_exit(TaskRuntime& task);
 
     void watch(TaskRuntime& task, MonoTime now);
     void check(TaskRuntime& task, MonoTime now);

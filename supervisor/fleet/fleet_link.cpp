@@ -37,9 +37,7 @@ struct FleetLink::Impl {
     };
 
     Impl(asio::io_context& loop, zmq::socket_t socket_, std::string endpoint_, Handlers handlers_)
-        : socket(loop, std::move(socket_)),
-          endpoint(std::move(endpoint_)),
-          handlers(std::move(handlers_)) {}
+        : socket(loop, std::move(socket_)), endpoint(std::move(endpoint_)), handlers(std::move(handlers_)) {}
 
     ZmqLoopSocket socket;
     std::string endpoint;

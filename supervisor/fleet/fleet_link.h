@@ -30,9 +30,9 @@ using WorkerId = std::uint64_t;
 
 struct LinkCounters {
     std::uint64_t received = 0;
-    std::uint64_t malformed = 0;   // did not decode, or not a worker's message
-    std::uint64_t stranger = 0;    // anything but Hello from an identity that proved no key
-    std::uint64_t refused = 0;     // Hello with a key nobody was given
+    std::uint64_t malformed = 0;    // did not decode, or not a worker's message
+    std::uint64_t stranger = 0;     // anything but Hello from an identity that proved no key
+    std::uint64_t refused = 0;      // Hello with a key nobody was given
     std::uint64_t send_failed = 0;  // the worker is gone or does not read
 };
 

@@ -22,9 +22,9 @@ Probes::Probes(ProcessLauncher& launcher, FleetLink& link, const WorkerLaunch& l
 
 Status Probes::ask(Request request, Done done) {
     if (running_.size() >= kMostAtOnce) {
-        return make_error(ErrorKind::kBusy,
-                          fmt::format("{} probes are running already; try again when one has ended",
-                                      running_.size()));
+        return make_error(
+            ErrorKind::kBusy,
+            fmt::format("{} probes are running already; try again when one has ended", running_.size()));
     }
     const auto worker = next_id_();
     const auto key = make_launch_key();
@@ -102,8 +102,8 @@ void Probes::on_exit(WorkerId worker, const ExitStatus& status) {
     running_.erase(found);
     link_.forget(worker);
     if (!probe.done) return;
-    auto text = fmt::format("{}: the probe ended without an answer: {}", probe.request.subject,
-                            describe(status));
+    auto text =
+        fmt::format("{}: the probe ended without an answer: {}", probe.request.subject, describe(status));
     const auto crash = tail_of(launch_.crash_file({}), probe.crash_offset);
     if (!probe.farewell.empty()) {
         text += ": " + probe.farewell;
@@ -127,9 +127,9 @@ void Probes::tick(MonoTime now) {
 void Probes::yield_to_task(const std::string& task_code) {
     for (auto& [worker, probe] : running_) {
         if (!probe.request.config || probe.request.config->task_code != task_code) continue;
-        answer(probe, make_error(ErrorKind::kConflict,
-                                 fmt::format("{}: given up because the task is being started",
-                                             probe.request.subject)));
+        answer(probe,
+               make_error(ErrorKind::kConflict, fmt::format("{}: given up because the task is being started",
+                                                            probe.request.subject)));
         probe.leaving = true;
         probe.process->kill_group();
     }

@@ -164,17 +164,16 @@ class PosixLauncher final : public ProcessLauncher {
         posix_spawnattr_setsigmask(spawn.attributes(), &none);
         posix_spawnattr_setsigdefault(spawn.attributes(), &all);
         posix_spawnattr_setpgroup(spawn.attributes(), 0);
-        posix_spawnattr_setflags(spawn.attributes(), POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                         POSIX_SPAWN_SETSIGDEF);
+        posix_spawnattr_setflags(spawn.attributes(),
+                                 POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 
         std::vector<std::string> arguments{spec.program};
         arguments.insert(arguments.end(), spec.arguments.begin(), spec.arguments.end());
         std::vector<std::string> environment;
         for (const auto& [name, value] : spec.environment) environment.push_back(name + "=" + value);
         pid_t pid = 0;
-        const int error =
-            posix_spawn(&pid, spec.program.c_str(), spawn.actions(), spawn.attributes(),
-                        pointers(arguments).data(), pointers(environment).data());
+        const int error = posix_spawn(&pid, spec.program.c_str(), spawn.actions(), spawn.attributes(),
+                                      pointers(arguments).data(), pointers(environment).data());
         close(crash);
         if (error != 0) return failure(spec, "execute it", error);
 

@@ -31,9 +31,9 @@ std::string describe(const ExitStatus& status);
 
 struct LaunchSpec {
     std::string program;
-    std::vector<std::string> arguments;          // without the program's own name
+    std::vector<std::string> arguments;              // without the program's own name
     std::map<std::string, std::string> environment;  // all of it
-    std::string crash_file;                      // takes stdout and stderr; created with mode 0600
+    std::string crash_file;                          // takes stdout and stderr; created with mode 0600
 };
 
 // One live process (or one that is just ending). Destroying it neither kills nor waits; its exit handler is

@@ -58,8 +58,8 @@ void TaskRuntime::set_config(TaskConfigPtr new_config, const Settings& settings)
     thresholds = thresholds_for(settings, config ? config->options : Options{});
     if (!config || !worker) return;
     std::erase_if(worker->devices, [&](const auto& known) {
-        return std::ranges::none_of(
-            config->devices, [&](const auto& device) { return device.device_code == known.first; });
+        return std::ranges::none_of(config->devices,
+                                    [&](const auto& device) { return device.device_code == known.first; });
     });
 }
 
@@ -71,8 +71,8 @@ void TaskRuntime::take_beat(proto::Heartbeat beat, MonoTime now, UtcTime time) {
         const auto read = difference(beat.points_read, last.points_read);
         if (seconds > 0) track.points_per_second = static_cast<double>(read) / seconds;
         const auto good = difference(beat.points_good, last.points_good);
-        track.error_rate = read == 0 ? 0 : 1.0 - static_cast<double>(std::min(good, read)) /
-                                                     static_cast<double>(read);
+        track.error_rate =
+            read == 0 ? 0 : 1.0 - static_cast<double>(std::min(good, read)) / static_cast<double>(read);
         if (beat.loop_ticks != last.loop_ticks) track.progress_at = now;
         if (beat.points_good != last.points_good) track.good_at = now;
     } else {
@@ -86,8 +86,8 @@ void TaskRuntime::take_beat(proto::Heartbeat beat, MonoTime now, UtcTime time) {
             // What the session had before this process: not kept anywhere, but what was saved of the whole
             // less what this process has done since is at most a few seconds short of it.
             const auto& row = session->row;
-            const auto good = static_cast<std::uint64_t>(static_cast<double>(row.points_read) *
-                                                         row.success_rate / 100.0);
+            const auto good =
+                static_cast<std::uint64_t>(static_cast<double>(row.points_read) * row.success_rate / 100.0);
             session->read_before = difference(row.points_read, beat.points_read);
             session->good_before = difference(good, beat.points_good);
             session->delivered_before = difference(row.points_delivered, beat.points_delivered);
@@ -121,9 +121,10 @@ void TaskRuntime::count_into_session() {
     row.points_delivered = session->delivered_before + beat.points_delivered;
     row.error_count = session->errors_before + beat.errors;
     const auto good = session->good_before + beat.points_good;
-    row.success_rate = row.points_read == 0 ? 100.0
-                                            : std::min(100.0, 100.0 * static_cast<double>(good) /
-                                                                  static_cast<double>(row.points_read));
+    row.success_rate =
+        row.points_read == 0
+            ? 100.0
+            : std::min(100.0, 100.0 * static_cast<double>(good) / static_cast<double>(row.points_read));
     if (beat.last_read_time) row.last_read_time = beat.last_read_time;
     row.period_ms = beat.period_ms;
     row.cycle_ms = beat.cycle_ms;
@@ -141,8 +142,8 @@ std::vector<PointId> point_ids(const TaskConfig& config) {
 std::string protocol_label(const TaskConfig* config) {
     if (config == nullptr || config->devices.empty()) return {};
     const auto protocol = config->devices.front().protocol;
-    const bool same = std::ranges::all_of(
-        config->devices, [&](const auto& device) { return device.protocol == protocol; });
+    const bool same =
+        std::ranges::all_of(config->devices, [&](const auto& device) { return device.protocol == protocol; });
     return same ? std::string{to_name(protocol)} : "mixed";
 }
 
@@ -241,7 +242,7 @@ TaskProgress progress_of(const TaskRuntime& task, MonoTime now) {
     for (const auto& device : beat.devices) {
         const auto known = worker.devices.find(device.device_code);
         progress.units.push_back({device.device_code,
-                                  known == worker.devices.end()             ? "unknown"
+                                  known == worker.devices.end()       ? "unknown"
                                   : known->second.status.is_connected ? "connected"
                                                                       : "disconnected",
                                   device.points_ok, device.points_total, device.last_error});
@@ -258,9 +259,8 @@ TaskProgress progress_of(const TaskRuntime& task, MonoTime now) {
         progress.overall_progress = all <= 0 ? 100.0 : std::min(100.0, 100.0 * done / all);
         if (per_second > 0) progress.eta_seconds = std::max(0.0, all - done) / per_second;
     };
-    const auto running = worker.ready_at
-                             ? std::chrono::duration<double>(now - *worker.ready_at).count()
-                             : 0.0;
+    const auto running =
+        worker.ready_at ? std::chrono::duration<double>(now - *worker.ready_at).count() : 0.0;
     const auto& limit = task.config->run_limit;
     if (limit.cycles) {
         const auto done = static_cast<double>(progress.cycle);

@@ -48,6 +48,11 @@ struct SessionTrack {
     MonoTime saved_at{};
 };
 
+struct ExitNotice {
+    ExitStatus status;
+    MonoTime at{};
+};
+
 // The worker process of the moment.
 struct WorkerTrack {
     struct Device {
@@ -63,7 +68,9 @@ struct WorkerTrack {
     std::uint64_t crash_offset = 0;  // where this process's part of the crash file begins
     std::uint64_t config_revision = 0;
     bool told_paused = false;        // what the last Welcome, Pause or Resume said
-    std::string farewell;            // reason of its Finished
+    bool finished = false;           // it has said Finished
+    std::string farewell;            // … and why
+    std::optional<ExitNotice> exit;  // it is gone; its last words may still be under way
     std::optional<MonoTime> ready_at;
     std::optional<proto::Heartbeat> beat;
     MonoTime beat_at{};
@@ -105,7 +112,8 @@ struct TaskRuntime {
     std::unordered_map<PointId, std::string> point_codes;
 
     [[nodiscard]] bool is_active() const {
-        return machine.state != proto::ProcessState::kStopped && machine.state != proto::ProcessState::kCrashed;
+        return machine.state != proto::ProcessState::kStopped &&
+               machine.state != proto::ProcessState::kCrashed;
     }
     void set_config(TaskConfigPtr new_config, const Settings& settings);
     // Takes in a heartbeat: rates, progress, data flow.

@@ -45,11 +45,11 @@ Finding check_alive(const TaskFacts& facts, const HealthThresholds& thresholds) 
         case ProcessState::kStarting:
             return {HealthStatus::kWarning, 70, "starting, not ready yet"};
         case ProcessState::kBackoff:
-            return {HealthStatus::kCritical,
-                    20,
-                    fmt::format("waiting to restart after {} deaths: {}", facts.recent_deaths,
-                                facts.last_error),
-                    {"read the last log lines of the task for the reason of its deaths"}};
+            return {
+                HealthStatus::kCritical,
+                20,
+                fmt::format("waiting to restart after {} deaths: {}", facts.recent_deaths, facts.last_error),
+                {"read the last log lines of the task for the reason of its deaths"}};
         case ProcessState::kCrashed:
             return {HealthStatus::kCritical,
                     0,
@@ -77,9 +77,9 @@ Finding check_resources(const TaskFacts& facts, const HealthThresholds& threshol
     const auto load = std::max(facts.cpu_percent / std::max(thresholds.cpu_percent, 1.0),
                                facts.memory_mb / std::max(thresholds.memory_mb, 1.0));
     Finding finding;
-    finding.details = fmt::format("CPU {:.1f} % of {:.0f} %, memory {:.1f} MB of {:.0f} MB",
-                                  facts.cpu_percent, thresholds.cpu_percent, facts.memory_mb,
-                                  thresholds.memory_mb);
+    finding.details =
+        fmt::format("CPU {:.1f} % of {:.0f} %, memory {:.1f} MB of {:.0f} MB", facts.cpu_percent,
+                    thresholds.cpu_percent, facts.memory_mb, thresholds.memory_mb);
     if (load > 1.0) {
         finding.status = load > 1.5 ? HealthStatus::kCritical : HealthStatus::kWarning;
         finding.score = load > 1.5 ? 0 : 40;
@@ -105,8 +105,8 @@ Finding check_connection(const TaskFacts& facts, const HealthThresholds& thresho
         return unknown("no running process");
     }
     if (facts.devices_total == 0) return unknown("no device has reported yet");
-    const auto details = fmt::format("{} of {} devices connected", facts.devices_connected,
-                                     facts.devices_total);
+    const auto details =
+        fmt::format("{} of {} devices connected", facts.devices_connected, facts.devices_total);
     if (facts.devices_connected == facts.devices_total) return {HealthStatus::kHealthy, 100, details};
 
     const auto away = facts.away_for.value_or(milliseconds{0});
@@ -117,7 +117,8 @@ Finding check_connection(const TaskFacts& facts, const HealthThresholds& thresho
     finding.details = fmt::format("{}; {} away for {}{}{}", details, facts.away_device, text_of(away),
                                   facts.away_error.empty() ? "" : ": ", facts.away_error);
     const bool overdue = away >= thresholds.connection_timeout;
-    finding.status = facts.devices_connected == 0 && overdue ? HealthStatus::kCritical : HealthStatus::kWarning;
+    finding.status =
+        facts.devices_connected == 0 && overdue ? HealthStatus::kCritical : HealthStatus::kWarning;
     if (!overdue) finding.score = std::max(finding.score, 60);
     finding.recommendations.push_back(fmt::format(
         "check power, cable and address of {}, then run test-connection on it", facts.away_device));
@@ -149,8 +150,8 @@ Finding check_data(const TaskFacts& facts, const HealthThresholds& thresholds) {
 
 Finding check_log(const TaskFacts& facts) {
     if (facts.state == ProcessState::kStopped) return unknown("stopped");
-    const auto details = fmt::format("{} errors logged in the last {} minutes", facts.log_errors,
-                                     kLogErrorWindow.count());
+    const auto details =
+        fmt::format("{} errors logged in the last {} minutes", facts.log_errors, kLogErrorWindow.count());
     if (facts.log_errors == 0) return {HealthStatus::kHealthy, 100, details};
     Finding finding;
     finding.details = details;
@@ -198,8 +199,9 @@ std::optional<std::string> hung_reason(const TaskFacts& facts, const HealthThres
                            format_duration(limit));
     }
     if (facts.progress_age && *facts.progress_age > limit) {
-        return fmt::format("hung: heartbeats arrive but the acquisition loop has not moved for {} (allowed: {})",
-                           text_of(*facts.progress_age), format_duration(limit));
+        return fmt::format(
+            "hung: heartbeats arrive but the acquisition loop has not moved for {} (allowed: {})",
+            text_of(*facts.progress_age), format_duration(limit));
     }
     return std::nullopt;
 }
@@ -254,8 +256,8 @@ proto::SystemHealthSummary summarize(const std::vector<TaskHealth>& tasks, UtcTi
             continue;
         }
         ++(level == 1 ? summary.warning_processes : summary.critical_processes);
-        summary.issues.push_back(fmt::format("{}: {}: {}", task.task_code, to_name(worst->check_type),
-                                             worst->details));
+        summary.issues.push_back(
+            fmt::format("{}: {}: {}", task.task_code, to_name(worst->check_type), worst->details));
     }
     summary.overall_status = summary.critical_processes > 0  ? HealthStatus::kCritical
                              : summary.warning_processes > 0 ? HealthStatus::kWarning

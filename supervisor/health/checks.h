@@ -35,11 +35,11 @@ struct TaskFacts {
     proto::ProcessState state = proto::ProcessState::kStopped;
     std::uint32_t recent_deaths = 0;  // within the restart window
     std::string last_error;
-    std::optional<milliseconds> uptime;           // of the process
-    std::optional<milliseconds> ready_age;        // since the worker was ready (or resumed)
-    std::optional<milliseconds> beat_age;         // since the last heartbeat
-    std::optional<milliseconds> progress_age;     // since loop_ticks moved
-    std::optional<milliseconds> good_data_age;    // since the last good sample
+    std::optional<milliseconds> uptime;         // of the process
+    std::optional<milliseconds> ready_age;      // since the worker was ready (or resumed)
+    std::optional<milliseconds> beat_age;       // since the last heartbeat
+    std::optional<milliseconds> progress_age;   // since loop_ticks moved
+    std::optional<milliseconds> good_data_age;  // since the last good sample
     milliseconds period{1000};
     double cpu_percent = 0;
     double memory_mb = 0;

@@ -28,14 +28,15 @@ Status check_status_endpoint(const std::string& endpoint, bool has_curve_key) {
     if (endpoint.empty()) return {};
     constexpr std::string_view scheme = "tcp://";
     const auto invalid = [&](std::string_view why) {
-        return make_error(ErrorKind::kInvalidArgument,
-                          fmt::format("status channel '{}': {}", endpoint, why));
+        return make_error(ErrorKind::kInvalidArgument, fmt::format("status channel '{}': {}", endpoint, why));
     };
     if (!endpoint.starts_with(scheme)) return invalid("expected tcp://host:port");
     const auto target = parse_listen_address(endpoint.substr(scheme.size()));
     if (!target) return invalid(target.error().message);
     if (!has_curve_key && !is_loopback(target->host)) {
-        return invalid("beyond loopback it needs a CURVE key; use tcp://127.0.0.1:port or set server.status_curve_secret_key");
+        return invalid(
+            "beyond loopback it needs a CURVE key; use tcp://127.0.0.1:port or set "
+            "server.status_curve_secret_key");
     }
     return {};
 }
@@ -86,8 +87,8 @@ struct StatusPub::Impl {
                 return;
             }
             known = prefixes.emplace(std::string{prefix}, Prefix{}).first;
-            known->second.subscription = bus.subscribe(
-                known->first, [this, guard = alive, of = known->first](const EventPtr& event) {
+            known->second.subscription =
+                bus.subscribe(known->first, [this, guard = alive, of = known->first](const EventPtr& event) {
                     asio::dispatch(loop, [this, guard, of, event] {
                         if (*guard && is_shortest(of, event->topic)) send(*event);
                     });
@@ -148,7 +149,8 @@ struct StatusPub::Impl {
 
 Result<std::unique_ptr<StatusPub>> StatusPub::open(asio::io_context& loop, zmq::context_t& context,
                                                    StatusBus& bus, const Options& options) {
-    if (const auto allowed = check_status_endpoint(options.tcp_endpoint, !options.curve_secret_key.empty()); !allowed) {
+    if (const auto allowed = check_status_endpoint(options.tcp_endpoint, !options.curve_secret_key.empty());
+        !allowed) {
         return allowed.error();
     }
     const auto endpoint = ipc_endpoint(options.socket_path);

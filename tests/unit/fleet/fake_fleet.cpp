@@ -46,26 +46,17 @@ FakeWorker::~FakeWorker() {
 }
 
 void FakeWorker::end(ExitStatus status) {
-    std::function<void(ExitStatus)> handler;
-    {
-        const std::lock_guard lock{mutex_};
-        if (ended_) return;
-        ended_ = true;
-        status_ = status;
-        handler = std::move(handler_);
-    }
-    if (handler) handler(status);
+    const std::lock_guard lock{mutex_};
+    if (ended_) return;
+    ended_ = true;
+    status_ = status;
+    if (handler_) handler_(status);
 }
 
 void FakeWorker::on_end(std::function<void(ExitStatus)> handler) {
-    {
-        const std::lock_guard lock{mutex_};
-        if (!ended_) {
-            handler_ = std::move(handler);
-            return;
-        }
-    }
-    handler(*status_);
+    const std::lock_guard lock{mutex_};
+    handler_ = std::move(handler);
+    if (ended_ && handler_) handler_(*status_);
 }
 
 void FakeWorker::run() {
@@ -78,6 +69,7 @@ void FakeWorker::run() {
         socket->send(zmq::buffer(frames.payload), zmq::send_flags::dontwait);
     };
     std::uint64_t revision = 0;
+    PointId point = 0;  // the first of its configuration
     auto last_ack = std::chrono::steady_clock::now();
     const auto connect = [&] {
         socket.emplace(context, zmq::socket_type::dealer);
@@ -127,6 +119,9 @@ void FakeWorker::run() {
                     log.config = config;
                 }
                 revision = config.revision;
+                for (const auto& device : config.devices) {
+                    if (!device.points.empty() && point == 0) point = device.points.front().id;
+                }
                 send_connections(config);
                 if (script->gets_ready) send(proto::Ready{revision});
             };
@@ -158,7 +153,7 @@ void FakeWorker::run() {
                 auto reply = reply_to(once->request_id);
                 reply.duration_ms = 2.5;
                 Sample sample;
-                sample.point = 1;
+                sample.point = point;
                 sample.value = std::int64_t{42};
                 reply.samples.push_back(sample);
                 send(reply);
@@ -190,7 +185,7 @@ void FakeWorker::run() {
             if (welcome && script->beats) send(beat);
             if (revision != 0 && !paused) {
                 Sample sample;
-                sample.point = 1;
+                sample.point = point;
                 sample.value = static_cast<std::int64_t>(counter.load());
                 sample.time = system_clock().utc_now();
                 send(proto::Live{{sample}});
@@ -206,7 +201,8 @@ void FakeWorker::run() {
 
 class FakeProcess final : public Process {
   public:
-    FakeProcess(asio::io_context& loop, std::shared_ptr<FakeWorker> worker, ProcessLauncher::ExitHandler on_exit)
+    FakeProcess(asio::io_context& loop, std::shared_ptr<FakeWorker> worker,
+                ProcessLauncher::ExitHandler on_exit)
         : worker_(std::move(worker)), alive_(std::make_shared<bool>(true)) {
         worker_->on_end([&loop, alive = alive_, handler = std::move(on_exit)](ExitStatus status) {
             asio::post(loop, [alive, handler, status] {
@@ -214,7 +210,10 @@ class FakeProcess final : public Process {
             });
         });
     }
-    ~FakeProcess() override { *alive_ = false; }
+    ~FakeProcess() override {
+        *alive_ = false;
+        worker_->on_end(nullptr);  // the loop may go, the worker stays
+    }
     std::int64_t pid() const override { return worker_->pid; }
     std::uint64_t start_ticks() const override { return worker_->ticks; }
     MonoTime started_at() const override { return started_; }
@@ -244,7 +243,8 @@ class FakeLauncher final : public ProcessLauncher {
         }
         return std::make_unique<FakeProcess>(loop_, worker, std::move(on_exit));
     }
-    Result<std::unique_ptr<Process>> adopt(std::int64_t pid, std::uint64_t ticks, ExitHandler on_exit) override {
+    Result<std::unique_ptr<Process>> adopt(std::int64_t pid, std::uint64_t ticks,
+                                           ExitHandler on_exit) override {
         std::shared_ptr<FakeWorker> found;
         {
             const std::lock_guard lock{machine_.mutex_};

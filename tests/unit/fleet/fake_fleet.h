@@ -26,7 +26,7 @@ struct WorkerScript {
     std::atomic<bool> obeys_stop{true};
     std::atomic<bool> good_data{true};
     std::atomic<bool> connected{true};
-    std::atomic<int> exit_at_once{-1};  // ≥ 0: leaves with this code before it says anything
+    std::atomic<int> exit_at_once{-1};   // ≥ 0: leaves with this code before it says anything
     std::atomic<bool> completes{false};  // reports its run limit as reached
     std::atomic<bool> answers{true};     // AcquireOnce, TestConnection, TestStorage
 };
@@ -49,7 +49,7 @@ class FakeWorker {
 
     // As if the process had ended: it says nothing more.
     void end(ExitStatus status);
-    // Calls `handler` from the worker's thread when it ends, or at once when it has ended.
+    // Calls `handler`, which only posts, when the worker ends, or at once when it has ended.
     void on_end(std::function<void(ExitStatus)> handler);
     [[nodiscard]] bool ended() const { return ended_; }
 

@@ -15,7 +15,8 @@ class FakeStore final : public Store {
         const std::lock_guard lock{mutex};
         return plant;
     }
-    Result<PlantPtr> apply(const ChangeSet& changes, std::uint64_t expected, const AuditEntry& entry) override {
+    Result<PlantPtr> apply(const ChangeSet& changes, std::uint64_t expected,
+                           const AuditEntry& entry) override {
         const std::lock_guard lock{mutex};
         if (expected != plant->revision) return make_error(ErrorKind::kConflict, "stale revision");
         auto next = std::make_shared<Plant>(*plant);
@@ -89,7 +90,8 @@ class FakeStore final : public Store {
     }
     Result<std::vector<std::pair<std::string, DesiredState>>> desired() override {
         const std::lock_guard lock{mutex};
-        return std::vector<std::pair<std::string, DesiredState>>{desired_states.begin(), desired_states.end()};
+        return std::vector<std::pair<std::string, DesiredState>>{desired_states.begin(),
+                                                                 desired_states.end()};
     }
     Status put_process(const ProcessRow& row) override {
         const std::lock_guard lock{mutex};

@@ -65,7 +65,8 @@ class Link : public testing::Test {
             zmq::message_t payload;
             if (!socket.recv(header, zmq::recv_flags::dontwait)) return false;
             if (!socket.recv(payload)) return false;
-            auto message = proto::decode(as_bytes(header.to_string_view()), as_bytes(payload.to_string_view()));
+            auto message =
+                proto::decode(as_bytes(header.to_string_view()), as_bytes(payload.to_string_view()));
             if (message) got = std::move(*message);
             return true;
         });

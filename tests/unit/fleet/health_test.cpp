@@ -193,8 +193,7 @@ TEST(Health, SummaryCountsTheWorstCheckOfEachTask) {
 
 TEST(Health, TaskOptionsOverrideTheSettings) {
     Settings settings;
-    const auto thresholds =
-        thresholds_for(settings, {{"heartbeat_timeout", "9s"}, {"data_timeout", "10m"}});
+    const auto thresholds = thresholds_for(settings, {{"heartbeat_timeout", "9s"}, {"data_timeout", "10m"}});
     EXPECT_EQ(thresholds.heartbeat_timeout, seconds{9});
     EXPECT_EQ(thresholds.data_timeout, std::chrono::minutes{10});
     EXPECT_EQ(thresholds.connection_timeout, settings.health.connection_timeout);
@@ -212,7 +211,8 @@ TEST(Recovery, ResetsTheConnectionBeforeItRestartsTheProcess) {
     EXPECT_EQ(choose_recovery(ErrorCategory::kDataCollectionError, history).action,
               RecoveryAction::kAlertOperator);
     history.alerted = true;
-    EXPECT_EQ(choose_recovery(ErrorCategory::kDataCollectionError, history).action, RecoveryAction::kNoAction);
+    EXPECT_EQ(choose_recovery(ErrorCategory::kDataCollectionError, history).action,
+              RecoveryAction::kNoAction);
 }
 
 TEST(Recovery, DeviceTroubleNeverRestartsTheProcess) {
@@ -228,7 +228,8 @@ TEST(Recovery, DeviceTroubleNeverRestartsTheProcess) {
 }
 
 TEST(Recovery, TheOtherCategories) {
-    EXPECT_EQ(choose_recovery(ErrorCategory::kResourceExhaustion, {}).action, RecoveryAction::kRestartProcess);
+    EXPECT_EQ(choose_recovery(ErrorCategory::kResourceExhaustion, {}).action,
+              RecoveryAction::kRestartProcess);
     EXPECT_EQ(choose_recovery(ErrorCategory::kUnexpectedTermination, {}).action,
               RecoveryAction::kRestartProcess);
     EXPECT_EQ(choose_recovery(ErrorCategory::kStartupFailure, {}).action, RecoveryAction::kRestartProcess);

@@ -10,8 +10,8 @@ namespace fieldwarden::supervisor {
 namespace {
 
 TEST(ProcInfo, ParsesFieldsBehindAHostileName) {
-    const auto stat = parse_proc_stat(
-        "42 (a) S 1 (x) ) R 1 2 3 4 5 6 7 8 9 10 100 20 13 14 15 16 17 18 987654 20 21\n");
+    const auto stat =
+        parse_proc_stat("42 (a) S 1 (x) ) R 1 2 3 4 5 6 7 8 9 10 100 20 13 14 15 16 17 18 987654 20 21\n");
     ASSERT_TRUE(stat);
     EXPECT_EQ(stat->state, 'R');
     EXPECT_EQ(stat->cpu_ticks, 120U);
@@ -19,7 +19,8 @@ TEST(ProcInfo, ParsesFieldsBehindAHostileName) {
 }
 
 TEST(ProcInfo, RefusesWhatIsNoStat) {
-    for (const auto* text : {"", "42", "42 (x)", "42 (x) R 1 2 3", "42 (x) R a b c d e f g h i j k l m n o p q r s"}) {
+    for (const auto* text :
+         {"", "42", "42 (x)", "42 (x) R 1 2 3", "42 (x) R a b c d e f g h i j k l m n o p q r s"}) {
         EXPECT_FALSE(parse_proc_stat(text)) << text;
     }
 }

@@ -38,9 +38,8 @@ class RealProcess : public testing::Test {
         return {"/bin/sh", {"-c", script}, {{"PATH", getenv("PATH")}, {"SECRET", "k3y"}}, crash_file()};
     }
     void launch(const std::string& script) {
-        auto launched = launcher_->launch(shell(script), [this](const ExitStatus& status, MonoTime) {
-            status_ = status;
-        });
+        auto launched = launcher_->launch(shell(script),
+                                          [this](const ExitStatus& status, MonoTime) { status_ = status; });
         ASSERT_TRUE(launched) << launched.error().message;
         process_ = std::move(*launched);
     }
@@ -173,7 +172,8 @@ TEST_F(RealProcess, TheEndOfAnAdoptedStrangerIsNoticed) {
     const auto ticks = start_ticks_of(orphan);
     ASSERT_TRUE(ticks);
     std::optional<ExitStatus> end;
-    auto adopted = launcher_->adopt(orphan, *ticks, [&](const ExitStatus& status, MonoTime) { end = status; });
+    auto adopted =
+        launcher_->adopt(orphan, *ticks, [&](const ExitStatus& status, MonoTime) { end = status; });
     ASSERT_TRUE(adopted);
     (*adopted)->kill_group();
     ASSERT_TRUE(run([&] { return end.has_value(); }));
@@ -184,9 +184,11 @@ TEST_F(RealProcess, ADestroyedProcessCallsNobody) {
     launch("exit 0");
     process_.reset();
     EXPECT_FALSE(run([&] {
-        static const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds{200};
-        return status_.has_value() || std::chrono::steady_clock::now() > until;
-    }) && status_.has_value());
+                     static const auto until =
+                         std::chrono::steady_clock::now() + std::chrono::milliseconds{200};
+                     return status_.has_value() || std::chrono::steady_clock::now() > until;
+                 }) &&
+                 status_.has_value());
 }
 
 TEST(InstanceLock, ASecondHolderIsRefusedAndToldWhoHoldsIt) {

@@ -197,7 +197,8 @@ class Channel : public testing::Test {
         socket.set(zmq::sockopt::linger, 0);
         socket.set(zmq::sockopt::rcvtimeo, 10'000);
         socket.set(zmq::sockopt::subscribe, prefix);
-        socket.connect(endpoint.empty() ? "ipc://" + (directory_ / "run" / "status.sock").string() : endpoint);
+        socket.connect(endpoint.empty() ? "ipc://" + (directory_ / "run" / "status.sock").string()
+                                        : endpoint);
         return socket;
     }
     static std::pair<std::string, Json> receive(zmq::socket_t& socket) {

@@ -51,17 +51,20 @@ class Fleet : public testing::Test {
         settings_.health.connection_timeout = milliseconds{400};
 
         ChangeSet plant;
-        plant.of(Kind::kSite).put.push_back(make_record(Kind::kSite, {{"site_code", "S1"}, {"site_name", "S"}}));
+        plant.of(Kind::kSite)
+            .put.push_back(make_record(Kind::kSite, {{"site_code", "S1"}, {"site_name", "S"}}));
         for (const auto* device : {"D1", "D2"}) {
-            plant.of(Kind::kDevice).put.push_back(make_record(Kind::kDevice, {{"device_code", device},
-                                                                               {"device_name", device},
-                                                                               {"site_code", "S1"},
-                                                                               {"protocol", "modbus_tcp"},
-                                                                               {"address", "127.0.0.1:1502"}}));
-            plant.of(Kind::kPoint).put.push_back(make_record(Kind::kPoint, {{"point_code", std::string{"P_"} + device},
-                                                                             {"device_code", device},
-                                                                             {"address", "40001"},
-                                                                             {"data_type", "int16"}}));
+            plant.of(Kind::kDevice)
+                .put.push_back(make_record(Kind::kDevice, {{"device_code", device},
+                                                           {"device_name", device},
+                                                           {"site_code", "S1"},
+                                                           {"protocol", "modbus_tcp"},
+                                                           {"address", "127.0.0.1:1502"}}));
+            plant.of(Kind::kPoint)
+                .put.push_back(make_record(Kind::kPoint, {{"point_code", std::string{"P_"} + device},
+                                                          {"device_code", device},
+                                                          {"address", "40001"},
+                                                          {"data_type", "int16"}}));
         }
         plant.of(Kind::kTask).put.push_back(task("T1", "D1"));
         plant.of(Kind::kTask).put.push_back(task("T2", "D2"));
@@ -126,13 +129,18 @@ class Fleet : public testing::Test {
         return wait_for([&] { return status(code) == wanted; });
     }
     ActionResult act(TaskAction action, const std::string& code = "T1") {
-        return supervisor_->act(action, {code}, {.name = "alice", .role = "operator", .remote = "here"}).front();
+        return supervisor_->act(action, {code}, {.name = "alice", .role = "operator", .remote = "here"})
+            .front();
     }
     ActionResult start_task(const std::string& code = "T1") {
         auto result = act(TaskAction::kStart, code);
         EXPECT_FALSE(result.error) << result.error->message;
         EXPECT_TRUE(wait_for_status("RUNNING", code)) << shown(code).dump();
         return result;
+    }
+    // The one point of D1.
+    PointId point() {
+        return static_cast<PointId>(store_.load_plant().value()->of(Kind::kPoint).find("P_D1")->id);
     }
     static DeviceConfig device() {
         DeviceConfig config;
@@ -188,8 +196,8 @@ TEST_F(Fleet, AStartedTaskRunsBeatsAndIsShown) {
     EXPECT_TRUE(wait_for([&] { return bus_->last_value("performance.T1") && bus_->last_value("fleet"); }));
     EXPECT_TRUE(wait_for([&] { return bus_->last_values("health_checks.T1").size() == 5; }));
     EXPECT_TRUE(bus_->last_value("connection_status.T1.D1"));
-    EXPECT_TRUE(wait_for([&] { return live_.get(1).has_value(); }));
-    EXPECT_EQ(live_.get(1)->quality, Quality::kGood);
+    EXPECT_TRUE(wait_for([&] { return live_.get(point()).has_value(); }));
+    EXPECT_EQ(live_.get(point())->quality, Quality::kGood);
     EXPECT_TRUE(wait_for([&] { return bus_->last_value("fleet")->data.at("workers") == 1; }));
     EXPECT_TRUE(wait_for([&] { return bus_->last_value("fleet")->data.at("processed_total") > 0; }));
 }
@@ -221,17 +229,18 @@ TEST_F(Fleet, StartingARunningTaskIsAConflictWithItsSession) {
 TEST_F(Fleet, StopEndsTheSessionAndLeavesAnExplanation) {
     start();
     start_task();
-    ASSERT_TRUE(wait_for([&] { return live_.get(1).has_value(); }));
+    ASSERT_TRUE(wait_for([&] { return live_.get(point()).has_value(); }));
     EXPECT_FALSE(act(TaskAction::kStop).error);
     ASSERT_TRUE(wait_for_status("STOPPED"));
     ASSERT_TRUE(wait_for([&] { return session(1).status == SessionState::kStopped; }));
     EXPECT_TRUE(session(1).stopped_at);
     EXPECT_TRUE(wait_for([&] { return timeline(1).size() == 3; }));
-    EXPECT_THAT(timeline(1), ElementsAre(LogType::kExecutionStart, LogType::kStrategyChange, LogType::kSuccess));
+    EXPECT_THAT(timeline(1),
+                ElementsAre(LogType::kExecutionStart, LogType::kStrategyChange, LogType::kSuccess));
     EXPECT_THAT(messages(1), HasSubstr("stop requested by alice"));
     const auto entries = *store_.timeline(1);
     EXPECT_EQ(entries[1].parent_log_id, entries[0].id);
-    EXPECT_EQ(live_.get(1)->code, QualityCode::kStale) << "nothing old is shown as good";
+    EXPECT_EQ(live_.get(point())->code, QualityCode::kStale) << "nothing old is shown as good";
     EXPECT_EQ(bus_->last_value("connection_status.T1.D1")->data.at("is_connected"), false);
     EXPECT_EQ(machine_.alive("T1"), 0U);
     EXPECT_TRUE(wait_for([&] {
@@ -324,7 +333,8 @@ TEST_F(Fleet, AStuckLoopBehindALiveHeartbeatIsNoticed) {
     machine_.script("T1")->loop_turns = false;
     ASSERT_TRUE(wait_for([&] { return machine_.launches("T1") == 2; }));
     machine_.script("T1")->loop_turns = true;
-    EXPECT_TRUE(wait_for([&] { return messages(1).find("acquisition loop has not moved") != std::string::npos; }));
+    EXPECT_TRUE(
+        wait_for([&] { return messages(1).find("acquisition loop has not moved") != std::string::npos; }));
 }
 
 TEST_F(Fleet, AWorkerThatNeverGetsReadyIsAStartupFailure) {
@@ -336,7 +346,8 @@ TEST_F(Fleet, AWorkerThatNeverGetsReadyIsAStartupFailure) {
     ASSERT_TRUE(wait_for_status("CRASHED"));
     EXPECT_EQ(machine_.launches("T1"), 2U);
     ASSERT_TRUE(wait_for([&] { return timeline(1).size() == 3; }));
-    EXPECT_THAT(timeline(1), ElementsAre(LogType::kExecutionStart, LogType::kRetryAttempt, LogType::kTimeout));
+    EXPECT_THAT(timeline(1),
+                ElementsAre(LogType::kExecutionStart, LogType::kRetryAttempt, LogType::kTimeout));
     EXPECT_THAT(messages(1), HasSubstr("not ready within 300ms"));
 }
 
@@ -503,7 +514,8 @@ TEST_F(Fleet, ProbesRunInProcessesOfTheirOwn) {
     ASSERT_TRUE(connection) << connection.error().message;
     EXPECT_TRUE(connection->ok);
     EXPECT_EQ(connection->detail, "read D1");
-    const auto sink = supervisor_->test_storage({.sink_code = "K", .type = "kafka", .url = {}, .options = {}});
+    const auto sink =
+        supervisor_->test_storage({.sink_code = "K", .type = "kafka", .url = {}, .options = {}});
     ASSERT_TRUE(sink);
     EXPECT_FALSE(sink->ok);
     EXPECT_EQ(machine_.launches(""), 2U);
@@ -598,7 +610,8 @@ TEST_F(Fleet, AWorkerThatDiedUnwatchedIsRestartedInItsSession) {
     ASSERT_TRUE(wait_for_status("RUNNING"));
     EXPECT_EQ(machine_.launches("T1"), 2U);
     EXPECT_EQ(shown().at("restart_count"), 1);
-    EXPECT_TRUE(wait_for([&] { return messages(1).find("was gone when the supervisor started") != std::string::npos; }));
+    EXPECT_TRUE(wait_for(
+        [&] { return messages(1).find("was gone when the supervisor started") != std::string::npos; }));
 }
 
 TEST_F(Fleet, APidThatBelongsToSomebodyElseNowIsNotTrusted) {
@@ -664,7 +677,12 @@ TEST_F(Fleet, TwoSupervisorsOnOneDataDirectoryAreRefused) {
     StatusBus bus{system_clock()};
     FakeStore store;
     LiveValues live;
-    Supervisor second{settings_, store, bus, live, system_clock(), [](proto::LogLevel, const std::string&) {},
+    Supervisor second{settings_,
+                      store,
+                      bus,
+                      live,
+                      system_clock(),
+                      [](proto::LogLevel, const std::string&) {},
                       [this](boost::asio::io_context& loop) { return machine_.launcher(loop); }};
     const auto opened = second.open();
     ASSERT_FALSE(opened);
@@ -684,7 +702,7 @@ TEST_F(Fleet, AfterItsEndEveryQuestionIsAnswered) {
 TEST_F(Fleet, DataIsOnlyMadeIntoJsonWhenSomeoneWantsIt) {
     start();
     start_task();
-    ASSERT_TRUE(wait_for([&] { return live_.get(1).has_value(); }));
+    ASSERT_TRUE(wait_for([&] { return live_.get(point()).has_value(); }));
     EXPECT_EQ(bus_->last_value("data.T1"), nullptr);
     const auto subscription = bus_->subscribe("data.T1", [](const EventPtr&) {});
     ASSERT_TRUE(wait_for([&] { return bus_->last_value("data.T1") != nullptr; }));
@@ -720,7 +738,8 @@ TEST_F(Fleet, ManyTasksStartAndStopTogether) {
     for (const auto& code : codes) ASSERT_TRUE(wait_for_status("RUNNING", code)) << code;
     for (const auto& code : codes) machine_.worker(code)->end({.code = {}, .signal = 9});
     for (const auto& code : codes) {
-        ASSERT_TRUE(wait_for([&] { return machine_.launches(code) == 2 && status(code) == "RUNNING"; })) << code;
+        ASSERT_TRUE(wait_for([&] { return machine_.launches(code) == 2 && status(code) == "RUNNING"; }))
+            << code;
     }
     stop();
     for (const auto& code : codes) EXPECT_EQ(machine_.alive(code), 0U) << code;

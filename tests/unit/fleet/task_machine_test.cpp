@@ -230,7 +230,8 @@ TEST(TaskMachine, EveryStateAndEvent) {
     std::map<std::pair<S, E>, int> seen;
     for (const auto& row : kRows) {
         const auto out = run(row.from, row.event);
-        const auto where = testing::Message() << to_name(row.from) << " × event " << static_cast<int>(row.event);
+        const auto where = testing::Message()
+                           << to_name(row.from) << " × event " << static_cast<int>(row.event);
         EXPECT_EQ(out.refused.has_value(), row.refused) << where;
         EXPECT_EQ(out.next.state, row.to) << where;
         EXPECT_EQ(actions(out), row.actions) << where;
@@ -343,8 +344,9 @@ TEST(TaskMachine, CrashedForeverWhenSlowRetriesAreOff) {
 }
 
 TEST(TaskMachine, BadConfigurationWaitsForAChange) {
-    auto out = run(in(S::kStarting),
-                   {.kind = E::kExited, .death = {.kind = Death::Kind::kBadConfiguration, .text = "exit code 78"}});
+    auto out =
+        run(in(S::kStarting),
+            {.kind = E::kExited, .death = {.kind = Death::Kind::kBadConfiguration, .text = "exit code 78"}});
     EXPECT_EQ(out.next.state, S::kCrashed);
     EXPECT_TRUE(out.next.awaits_configuration);
     EXPECT_FALSE(out.next.deadline.has_value()) << "not retried by time";
@@ -355,8 +357,7 @@ TEST(TaskMachine, BadConfigurationWaitsForAChange) {
 }
 
 TEST(TaskMachine, ASpoolInUseEndsTheOtherWorker) {
-    const auto out =
-        run(in(S::kStarting), {.kind = E::kExited, .death = {.kind = Death::Kind::kSpoolInUse}});
+    const auto out = run(in(S::kStarting), {.kind = E::kExited, .death = {.kind = Death::Kind::kSpoolInUse}});
     EXPECT_THAT(actions(out), ElementsAre(A::kEndStray, A::kLaunch));
 }
 
