@@ -32,14 +32,16 @@ constexpr milliseconds kSpoolRetry{200};
 // With drop_oldest a device waits this long for a spool that cannot be written, then lets the scan go.
 constexpr int kSpoolAttempts = 10;
 constexpr milliseconds kAcquireDeadline{10'000};
+// By now a configuration has reached the last of its sinks.
+constexpr milliseconds kSettled{5'000};
 
-std::shared_ptr<const PointDirectory> directory_of(const TaskConfig& config) {
-    auto directory = std::make_shared<PointDirectory>();
+PointDirectory directory_of(const TaskConfig& config) {
+    PointDirectory directory;
     for (const auto& device : config.devices) {
         for (const auto& point : device.points) {
-            directory->emplace(
-                point.id, PointIdentity{device.site_code, device.device_code, device.device_name,
-                                        device.type_code, point.point_code, point.unit, point.data_type});
+            directory.emplace(point.id,
+                              PointIdentity{device.site_code, device.device_code, device.device_name,
+                                            device.type_code, point.point_code, point.unit, point.data_type});
         }
     }
     return directory;
@@ -73,6 +75,7 @@ WorkerLoop::WorkerLoop(LaunchEnvironment environment, int signal_fd, const Clock
 
 WorkerLoop::~WorkerLoop() {
     stop_line(milliseconds{0});
+    line_.reset();
     ::close(wake_fd_);
 }
 
@@ -109,6 +112,11 @@ ExitCode WorkerLoop::run() {
         check_orphaned();
         if (clock_.mono_now() >= next_heartbeat_) heartbeat();
         if (clock_.mono_now() >= next_news_) tell_news();
+        if (trim_at_ && clock_.mono_now() >= *trim_at_) {
+            // A configuration of 10,000 points passes through some 20 MB on its way in; they go back.
+            ::malloc_trim(0);
+            trim_at_.reset();
+        }
     }
     close();
     return ending_->code;
@@ -172,7 +180,6 @@ void WorkerLoop::stop_line(milliseconds grace) {
     if (line_->devices) line_->devices->stop();
     if (auto synced = line_->spool->sync(); !synced) log_.write(LogLevel::kError, synced.error().message);
     line_->sinks->stop(grace);
-    line_.reset();
 }
 
 // Where a sample becomes acquired. Runs on the device's thread, and holds it while the spool cannot take the
@@ -236,6 +243,7 @@ void WorkerLoop::apply_config(const TaskConfig& config) {
     }
     link_->describe(config.task_code, session_id_, config.revision);
     link_->send(proto::Ready{config.revision});
+    trim_at_ = clock_.mono_now() + kSettled;
     tell_everything_ = true;
     std::size_t points = 0;
     for (const auto& device : config.devices) points += device.points.size();
@@ -249,17 +257,11 @@ void WorkerLoop::apply_config(const TaskConfig& config) {
 // -----------------------------------------------------------------------------------------------------
 
 void WorkerLoop::take_messages() {
-    bool configured = false;
     while (!ending_) {
         const auto message = link_->receive();
-        if (!message) break;
-        const bool was_running = line_.has_value();
+        if (!message) return;
         std::visit([this](const auto& m) { handle(m); }, *message);
-        configured = configured || std::holds_alternative<proto::Configure>(*message) ||
-                     line_.has_value() != was_running;
     }
-    // A configuration of 10,000 points passes through some 20 MB on its way in; they go back.
-    if (configured) ::malloc_trim(0);
 }
 
 void WorkerLoop::handle(const proto::Welcome& message) {
@@ -354,7 +356,7 @@ void WorkerLoop::handle(const proto::TestStorage& message) {
         proto::Reply reply;
         reply.ok = true;
         reply.probe.emplace();
-        auto sink = make_sink(config, {environment_.data_dir, environment_.task_code, {}});
+        auto sink = make_sink(config, {environment_.data_dir, environment_.task_code, {}, log_.function()});
         if (!sink) {
             reply.probe->detail = sink.error().message;
             reply.probe->error_category = proto::ErrorCategory::kConfigurationError;
@@ -485,8 +487,9 @@ void WorkerLoop::close() {
         expected ? LogLevel::kInfo : LogLevel::kError,
         fmt::format("{}; leaving with exit code {}", ending_->reason, static_cast<int>(ending_->code)));
     if (!expected) fmt::print(stderr, "fieldwarden-worker: {}\n", ending_->reason);
-    if (line_) heartbeat();
     stop_line(ending_->grace);
+    if (line_) heartbeat();  // the counts at the end
+    line_.reset();
     tell_logs();
     link_->send(proto::Finished{ending_->code, ending_->completed, ending_->reason});
     link_.reset();
