@@ -85,8 +85,7 @@ void DeviceSet::retire(Device& device) {
 }
 
 void DeviceSet::stop() {
-    for (auto& [code, device] : devices_) retire(device);
-    devices_.clear();
+    for (auto& [code, device] : devices_) device.loop->stop();
 }
 
 void DeviceSet::pause() {

@@ -31,6 +31,7 @@ class DeviceSet {
     // Starts, restarts and stops loops until they are those of `config`. kInvalidArgument: a device's
     // configuration is refused by its driver; nothing was changed then.
     Status apply(const TaskConfig& config, bool paused);
+    // Ends acquisition for good; what the loops counted can still be reported.
     void stop();
     void pause();
     void resume();

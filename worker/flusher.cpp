@@ -98,6 +98,8 @@ void Flusher::run() {
             continue;
         }
         if (!batch->records.empty() && !deliver_batch(*batch)) return;
+        samples_ = {};  // until the next batch there is nothing to remember
+        if (sink_->knows_directory(directory_version_)) directory_.reset();
     }
 }
 
@@ -157,7 +159,9 @@ bool Flusher::deliver_batch(const SpoolBatch& batch) {
             slice.push_back(records_[index]);
             samples += batch.records[index].samples;
         }
-        const auto outcome = sink_->deliver({slice, batch.directory.get(), batch.directory_version});
+        const bool known = sink_->knows_directory(batch.directory_version);
+        const auto outcome =
+            sink_->deliver({slice, known ? nullptr : directory(batch), batch.directory_version});
         Work left = settle(work, outcome, batch);
         commit_finished(batch);
         if (left.empty()) {
@@ -175,6 +179,16 @@ bool Flusher::deliver_batch(const SpoolBatch& batch) {
         if (!wait_to_retry(outcome.reason, samples, outcome.retry_after)) return false;
     }
     return true;
+}
+
+const PointDirectory* Flusher::directory(const SpoolBatch& batch) {
+    if (!directory_ || directory_version_ != batch.directory_version) {
+        auto decoded = decode_directory(*batch.directory);
+        // Its checksum was right; if it does not decode nevertheless, the points have no names.
+        directory_ = decoded ? std::move(*decoded) : PointDirectory{};
+        directory_version_ = batch.directory_version;
+    }
+    return &*directory_;
 }
 
 // Takes the verdicts; returns what is still to deliver.
@@ -204,8 +218,8 @@ Flusher::Work Flusher::settle(const Work& work, const DeliveryOutcome& outcome, 
 }
 
 bool Flusher::bury(std::size_t index, const SpoolBatch& batch, const std::string& reason) {
-    const auto written = dead_letters_.add(options_.sink_code, records_[index], batch.directory.get(), reason,
-                                           clock_.utc_now());
+    const auto written =
+        dead_letters_.add(options_.sink_code, records_[index], directory(batch), reason, clock_.utc_now());
     if (!written) {
         if (options_.log) options_.log(LogLevel::kError, written.error().message);
         return false;

@@ -65,7 +65,6 @@ class Flusher {
 
     void run();
     bool open_sink();
-    Result<SpoolBatch> next_batch();
     bool deliver_batch(const SpoolBatch& batch);
     Work settle(const Work& work, const DeliveryOutcome& outcome, const SpoolBatch& batch);
     bool bury(std::size_t index, const SpoolBatch& batch, const std::string& reason);
@@ -83,12 +82,17 @@ class Flusher {
     const Clock& clock_;
     DeadLetters dead_letters_;
 
+    // The directory of the batch in hand, decoded when it is first asked for.
+    const PointDirectory* directory(const SpoolBatch& batch);
+
     // The batch in hand: decoded records, and which of them are finished.
     SampleBatch samples_;
     std::vector<DeliveryRecord> records_;
     std::vector<char> finished_;
     std::size_t committed_ = 0;
     std::deque<Work> work_;
+    std::optional<PointDirectory> directory_;
+    std::uint64_t directory_version_ = 0;
     unsigned failures_ = 0;  // in a row
     std::minstd_rand random_{std::random_device{}()};
 

@@ -27,7 +27,7 @@ SinkSet::~SinkSet() {
 
 Status SinkSet::apply(const TaskConfig& config) {
     const auto wanted = sinks_of(config);
-    const SinkContext context{data_dir_, task_code_, config.history};
+    const SinkContext context{data_dir_, task_code_, config.history, log_};
     const auto unchanged = [&](const SinkConfig& sink) {
         const auto found = sinks_.find(sink.sink_code);
         if (found == sinks_.end() || found->second.config != sink) return false;

@@ -83,7 +83,7 @@ Status Spool::append(std::span<const Sample> samples) {
 
 Status Spool::append_locked(Lock& lock, Bytes& records, std::span<const std::size_t> ends,
                             std::uint64_t samples) {
-    if (directory_ == nullptr) {
+    if (!directory_set_) {
         return make_error(ErrorKind::kInternal, "spool: append before the point directory is set");
     }
     for (;;) {
@@ -123,7 +123,7 @@ Status Spool::make_room(Lock& lock, std::size_t bytes) {
     }
     const auto too_full = [&] { return total_bytes() + bytes > options_.limits.max_bytes; };
     constexpr std::size_t kOverhead = kSegmentHeaderBytes + kRecordHeaderBytes;
-    if (kOverhead + directory_bytes_.size() + bytes > options_.limits.max_bytes) {
+    if (kOverhead + directory_->size() + bytes > options_.limits.max_bytes) {
         return make_error(ErrorKind::kTooLarge,
                           fmt::format("spool {}: {} bytes in one scan do not fit max_bytes {}",
                                       options_.directory, bytes, options_.limits.max_bytes));
@@ -173,7 +173,7 @@ Status Spool::roll(Lock& lock) {
     encode_segment_header(header, start);
     const auto record_at = start.size();
     start.resize(record_at + kRecordHeaderBytes);
-    start.insert(start.end(), directory_bytes_.begin(), directory_bytes_.end());
+    start.insert(start.end(), directory_->begin(), directory_->end());
     seal_record(std::span{start}.subspan(record_at), RecordType::kDirectory, header.first_seq);
 
     const std::string path = segment_path(options_.directory, header.first_seq);
@@ -211,27 +211,23 @@ Result<std::shared_ptr<File>> Spool::create_segment(const std::string& path, Byt
     return file;
 }
 
-Status Spool::set_directory(std::shared_ptr<const PointDirectory> directory) {
-    Bytes encoded = encode_directory(*directory);
-    if (encoded.size() > kMaxRecordBytes) {
+Status Spool::set_directory(const PointDirectory& directory) {
+    auto encoded = std::make_shared<const Bytes>(encode_directory(directory));
+    if (encoded->size() > kMaxRecordBytes) {
         return make_error(ErrorKind::kTooLarge,
                           fmt::format("the directory of {} points takes {} bytes, at most {} fit a record",
-                                      directory->size(), encoded.size(), kMaxRecordBytes));
+                                      directory.size(), encoded->size(), kMaxRecordBytes));
     }
-    const auto version = directory_version(encoded);
     Lock lock{mutex_};
-    const bool same = active_ != nullptr && version == directory_version_ && encoded == directory_bytes_;
-    const auto before = std::move(directory_);
-    const auto bytes_before = std::exchange(directory_bytes_, std::move(encoded));
-    directory_ = std::move(directory);
-    if (!same) {
+    if (active_ == nullptr || *encoded != *directory_) {
+        const auto before = std::exchange(directory_, encoded);
         if (auto rolled = roll(lock); !rolled) {
             directory_ = before;
-            directory_bytes_ = bytes_before;
             return rolled;
         }
     }
-    directory_version_ = version;
+    directory_version_ = directory_version(*directory_);
+    directory_set_ = true;
     return {};
 }
 

@@ -88,15 +88,10 @@ Status SpoolReader::enter_segment(const Spool::Readable& place) {
     if (!start) return start.error();
     const auto version = directory_version(start->directory);
     if (version != directory_version_ || directory_ == nullptr) {
-        {
-            const Spool::Lock lock{spool_.mutex_};
-            directory_ = version == spool_.directory_version_ ? spool_.directory_ : nullptr;
-        }
-        if (directory_ == nullptr) {
-            auto decoded = decode_directory(start->directory);
-            if (!decoded) return decoded.error();
-            directory_ = std::make_shared<const PointDirectory>(std::move(*decoded));
-        }
+        const Spool::Lock lock{spool_.mutex_};
+        directory_ = version == spool_.directory_version_
+                         ? spool_.directory_
+                         : std::make_shared<const Bytes>(std::move(start->directory));
         directory_version_ = version;
     }
     file_ = std::move(*file);

@@ -145,8 +145,8 @@ Status Spool::recover_tail() {
         }
         segment.bytes = scan->end;
         active_ = std::move(*file);
-        directory_bytes_ = std::move(start->directory);
-        directory_version_ = directory_version(directory_bytes_);
+        directory_ = std::make_shared<const Bytes>(std::move(start->directory));
+        directory_version_ = directory_version(*directory_);
         tail_ = {segment.first_seq, scan->end, std::max(scan->next_seq, beyond),
                  from.samples_total + scan->samples};
         durable_ = from;

@@ -34,14 +34,16 @@ constexpr int kSpoolAttempts = 10;
 constexpr milliseconds kAcquireDeadline{10'000};
 // A supervisor that lives answers within a turn of its loop; for a dead one a leaving worker does not wait long.
 constexpr milliseconds kLastWord{500};
+// By now a configuration has reached the last of its sinks.
+constexpr milliseconds kSettled{5'000};
 
-std::shared_ptr<const PointDirectory> directory_of(const TaskConfig& config) {
-    auto directory = std::make_shared<PointDirectory>();
+PointDirectory directory_of(const TaskConfig& config) {
+    PointDirectory directory;
     for (const auto& device : config.devices) {
         for (const auto& point : device.points) {
-            directory->emplace(
-                point.id, PointIdentity{device.site_code, device.device_code, device.device_name,
-                                        device.type_code, point.point_code, point.unit, point.data_type});
+            directory.emplace(point.id,
+                              PointIdentity{device.site_code, device.device_code, device.device_name,
+                                            device.type_code, point.point_code, point.unit, point.data_type});
         }
     }
     return directory;
@@ -75,6 +77,7 @@ WorkerLoop::WorkerLoop(LaunchEnvironment environment, int signal_fd, const Clock
 
 WorkerLoop::~WorkerLoop() {
     stop_line(milliseconds{0});
+    line_.reset();
     ::close(wake_fd_);
 }
 
@@ -111,6 +114,11 @@ ExitCode WorkerLoop::run() {
         check_orphaned();
         if (clock_.mono_now() >= next_heartbeat_) heartbeat();
         if (clock_.mono_now() >= next_news_) tell_news();
+        if (trim_at_ && clock_.mono_now() >= *trim_at_) {
+            // A configuration of 10,000 points passes through some 20 MB on its way in; they go back.
+            ::malloc_trim(0);
+            trim_at_.reset();
+        }
     }
     close();
     return ending_->code;
@@ -243,6 +251,7 @@ void WorkerLoop::apply_config(const TaskConfig& config) {
     }
     link_->describe(config.task_code, session_id_, config.revision);
     link_->send(proto::Ready{config.revision});
+    trim_at_ = clock_.mono_now() + kSettled;
     tell_everything_ = true;
     std::size_t points = 0;
     for (const auto& device : config.devices) points += device.points.size();
@@ -256,17 +265,11 @@ void WorkerLoop::apply_config(const TaskConfig& config) {
 // -----------------------------------------------------------------------------------------------------
 
 void WorkerLoop::take_messages() {
-    bool configured = false;
     while (!ending_) {
         const auto message = link_->receive();
-        if (!message) break;
-        const bool was_running = line_.has_value();
+        if (!message) return;
         std::visit([this](const auto& m) { handle(m); }, *message);
-        configured = configured || std::holds_alternative<proto::Configure>(*message) ||
-                     line_.has_value() != was_running;
     }
-    // A configuration of 10,000 points passes through some 20 MB on its way in; they go back.
-    if (configured) ::malloc_trim(0);
 }
 
 void WorkerLoop::handle(const proto::Welcome& message) {
@@ -361,7 +364,7 @@ void WorkerLoop::handle(const proto::TestStorage& message) {
         proto::Reply reply;
         reply.ok = true;
         reply.probe.emplace();
-        auto sink = make_sink(config, {environment_.data_dir, environment_.task_code, {}});
+        auto sink = make_sink(config, {environment_.data_dir, environment_.task_code, {}, log_.function()});
         if (!sink) {
             reply.probe->detail = sink.error().message;
             reply.probe->error_category = proto::ErrorCategory::kConfigurationError;

@@ -76,8 +76,7 @@ Figures spooled(const std::string& directory, const SampleBatch& samples, int gr
     options.directory = directory;
     options.background_sync = false;
     auto spool = worker::Spool::open(options, worker::real_file_system(), system_clock());
-    if (!spool || !(*spool)->set_directory(std::make_shared<worker::PointDirectory>()) ||
-        !(*spool)->set_sinks({"history"})) {
+    if (!spool || !(*spool)->set_directory(worker::PointDirectory{}) || !(*spool)->set_sinks({"history"})) {
         std::abort();
     }
     const auto started = Steady::now();

@@ -21,6 +21,7 @@
 #include "common/result.h"
 #include "common/sample.h"
 #include "common/task_config.h"
+#include "worker/log_function.h"
 
 namespace fieldwarden::worker {
 
@@ -46,7 +47,7 @@ struct DeliveryRecord {
     std::span<const Sample> samples;
 };
 
-// Records in spool order, all described by one directory.
+// Records in spool order, all described by one directory (null only for a sink that knows it already).
 struct DeliveryBatch {
     std::span<const DeliveryRecord> records;
     const PointDirectory* directory = nullptr;
@@ -78,6 +79,9 @@ class Sink {
     // Connects, creates what is missing. May be called again after a failure.
     virtual Status open() = 0;
     virtual DeliveryOutcome deliver(const DeliveryBatch& batch) = 0;
+    // A sink that has taken over who the points of a directory are gets its batches without one
+    // (DeliveryBatch::directory is null), which spares a large task some memory.
+    [[nodiscard]] virtual bool knows_directory(std::uint64_t /*version*/) const { return false; }
     // Upper bounds of one deliver() call; the flusher also delivers earlier, after `linger`.
     struct Limits {
         std::size_t samples = 5'000;
@@ -95,6 +99,7 @@ struct SinkContext {
     std::string data_dir;
     std::string task_code;
     HistoryConfig history;
+    LogFunction log = {};  // for what a sink mends by itself; what it cannot, it answers to the flusher
 };
 
 // Makes the sink of `config.type`. Fails with kInvalidArgument on an unknown type, a url or an option that

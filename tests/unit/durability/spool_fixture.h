@@ -18,10 +18,10 @@ inline Sample sample_of(std::int64_t number, PointId point = 1) {
             number};
 }
 
-inline std::shared_ptr<const PointDirectory> directory_of(const std::string& device) {
-    auto directory = std::make_shared<PointDirectory>();
+inline PointDirectory directory_of(const std::string& device) {
+    PointDirectory directory;
     for (PointId id : {1U, 2U, 7U}) {
-        directory->emplace(
+        directory.emplace(
             id,
             PointIdentity{
                 "S", device, device + " name", "T", fmt::format("P{}", id), "V", {BaseType::kFloat32, 0}});
@@ -73,11 +73,16 @@ inline std::vector<Taken> take(SpoolReader& reader, std::uint64_t samples = 5'00
         ADD_FAILURE() << batch.error().message;
         return taken;
     }
+    if (batch->records.empty()) return taken;
+    const auto directory = decode_directory(*batch->directory);
+    EXPECT_TRUE(directory);
+    EXPECT_EQ(batch->directory_version, directory_version(*batch->directory));
+    const auto& device = directory->begin()->second.device_code;
     for (const auto& record : batch->records) {
         SampleBatch decoded;
         EXPECT_TRUE(decode_sample_block(record.block, decoded));
         EXPECT_EQ(decoded.size(), record.samples);
-        Taken one{record.seq, {}, record.end, batch->directory->begin()->second.device_code};
+        Taken one{record.seq, {}, record.end, device};
         for (const auto& sample : decoded) one.numbers.push_back(std::get<std::int64_t>(sample.value));
         taken.push_back(std::move(one));
     }

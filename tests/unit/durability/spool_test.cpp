@@ -129,7 +129,7 @@ TEST(SpoolTest, SamplesKeepTheDirectoryTheyWereAcquiredUnder) {
 }
 
 TEST(SpoolTest, DirectoryBytesComeBackEqual) {
-    auto directory = *directory_of("设备-1");
+    auto directory = directory_of("设备-1");
     directory[4'000'000'000] = {"", "", "", "", "", "", {BaseType::kString, 250}};
     const auto encoded = encode_directory(directory);
     const auto decoded = decode_directory(encoded);

@@ -6,12 +6,14 @@
 #include "common/data_paths.h"
 #include "common/history/history_reader.h"
 #include "common/sample_block.h"
+#include "proto/shapes.h"
 #include "worker/sinks/history/history_writer.h"
 
 namespace fieldwarden::worker {
 
 namespace {
 
+using proto::LogLevel;
 using std::chrono::milliseconds;
 
 // Upkeep between two deliveries takes at most about this long, so that deliveries keep pace.
@@ -29,6 +31,8 @@ class HistorySink : public Sink {
             // it.
             const auto aside = HistoryWriter::move_aside(path_, system_clock().utc_now());
             if (!aside) return aside.error();
+            say(LogLevel::kCritical,
+                fmt::format("{}; it is kept as {} and a new history begins", writer.error().message, *aside));
             writer = HistoryWriter::open(path_, context_.history);
         }
         if (!writer) return writer.error();
@@ -47,8 +51,12 @@ class HistorySink : public Sink {
         return outcome;
     }
 
+    [[nodiscard]] bool knows_directory(std::uint64_t version) const override {
+        return writer_ != nullptr && writer_->directory_version() == version;
+    }
+
     // A delivery is a transaction and a transaction is an fsync: few large ones.
-    [[nodiscard]] Limits limits() const override { return {20'000, milliseconds{1'000}}; }
+    [[nodiscard]] Limits limits() const override { return {10'000, milliseconds{1'000}}; }
 
     Result<std::string> probe() override;
 
@@ -68,13 +76,23 @@ class HistorySink : public Sink {
         const auto started = std::chrono::steady_clock::now();
         while (std::chrono::steady_clock::now() - started < kUpkeepBudget) {
             const auto worked = writer_->maintain(system_clock().utc_now());
-            // What failed is tried again after the next delivery, which meets a lasting trouble itself.
+            const std::string trouble = worked ? "" : worked.error().message;
+            // Tried again after the next delivery; said when it begins.
+            if (!trouble.empty() && upkeep_trouble_.empty()) {
+                say(LogLevel::kError, "upkeep of the history: " + trouble);
+            }
+            upkeep_trouble_ = trouble;
             if (!worked || !*worked) return;
         }
     }
 
+    void say(LogLevel level, std::string text) const {
+        if (context_.log) context_.log(level, std::move(text));
+    }
+
     SinkContext context_;
     std::string path_;
+    std::string upkeep_trouble_;
     std::unique_ptr<HistoryWriter> writer_;
 };
 

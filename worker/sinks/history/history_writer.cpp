@@ -44,7 +44,7 @@ Status HistoryWriter::prepare() {
     // auto_vacuum takes effect only before the first table.
     for (const char* pragma :
          {"PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
-          "PRAGMA cache_size=-1024", "PRAGMA journal_size_limit=16777216"}) {
+          "PRAGMA cache_size=-512", "PRAGMA journal_size_limit=16777216"}) {
         if (auto done = db_.execute(pragma); !done) return done;
     }
     const auto version = history::number(db_, "PRAGMA user_version");

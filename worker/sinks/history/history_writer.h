@@ -27,6 +27,8 @@ class HistoryWriter {
     // A bounded piece of compaction or retention, if any is due. Whether something was done.
     Result<bool> maintain(UtcTime now);
     [[nodiscard]] std::uint64_t applied_seq() const { return applied_seq_; }
+    // Of the points written last.
+    [[nodiscard]] std::uint64_t directory_version() const { return directory_version_; }
 
   private:
     HistoryWriter(SqlDatabase db, const HistoryConfig& config, const CompactionLimits& limits);
