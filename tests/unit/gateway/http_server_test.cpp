@@ -117,7 +117,7 @@ TEST_F(HttpServerTest, ReadsChunkedBodies) {
     RawClient client(port_);
     client.send("POST /api/v1/sites HTTP/1.1\r\nHost: x\r\n" + authorization() +
                 "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-                "10\r\n{\"site_code\":\"C\",\r\n11\r\n\"site_name\":\"Six\"}\r\n0\r\n\r\n");
+                "11\r\n{\"site_code\":\"C\",\r\n12\r\n\"site_name\":\"Six\"}\r\n0\r\n\r\n");
     const auto answer = client.response();
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->status, 201) << answer->body;
