@@ -32,7 +32,8 @@ constexpr milliseconds kSpoolRetry{200};
 // With drop_oldest a device waits this long for a spool that cannot be written, then lets the scan go.
 constexpr int kSpoolAttempts = 10;
 constexpr milliseconds kAcquireDeadline{10'000};
-// A supervisor that lives answers within a turn of its loop; for a dead one a leaving worker does not wait long.
+// A supervisor that lives answers within a turn of its loop; for a dead one a leaving worker does not wait
+// long.
 constexpr milliseconds kLastWord{500};
 // By now a configuration has reached the last of its sinks.
 constexpr milliseconds kSettled{5'000};
@@ -509,8 +510,8 @@ void WorkerLoop::close() {
     if (line_) halt_line(ending_->grace);
     tell_logs();
     link_->send(proto::Finished{ending_->code, ending_->completed, ending_->reason});
-    // The last heartbeat carries the counters that the session ends with. Its acknowledgement says that the supervisor
-    // has taken them: were the process gone first, they would come from nobody.
+    // The last heartbeat carries the counters that the session ends with. Its acknowledgement says that the
+    // supervisor has taken them: were the process gone first, they would come from nobody.
     heartbeat();
     await_acknowledgement();
     line_.reset();

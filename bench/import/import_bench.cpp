@@ -1,5 +1,5 @@
-// Reads, validates and diffs one workbook against an empty plant; prints the times and the peak memory as JSON.
-// Usage: import_bench FILE
+// Reads, validates and diffs one workbook against an empty plant; prints the times and the peak memory as
+// JSON. Usage: import_bench FILE
 #include <sys/resource.h>
 
 #include <array>

@@ -1,5 +1,5 @@
-// The simulator takes any bytes from its clients and control port: it parses them, and whatever it answers to a
-// request is one frame whose header tells its own length.
+// The simulator takes any bytes from its clients and control port: it parses them, and whatever it answers to
+// a request is one frame whose header tells its own length.
 #include <cstdint>
 #include <cstdlib>
 
@@ -22,6 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         rest = rest.subspan(parsed.consumed);
     }
     Faults faults;
-    if (const auto command = parse_command({reinterpret_cast<const char*>(data), size})) command->apply(faults);
+    if (const auto command = parse_command({reinterpret_cast<const char*>(data), size}))
+        command->apply(faults);
     return 0;
 }

@@ -68,9 +68,9 @@ TEST_F(SettingsTest, EveryProblemIsReportedWithItsLine) {
         "[server]\nlisten = 17\nlissten = \"x\"\n[worker]\nheartbeat_timeout = \"-3s\"\nspawn_rate = 0\n"
         "[spool]\nwhen_full = \"explode\"\nmax_bytes = [1]\n[log]\nlevel = \"loud\"\n[nonsense]\nx = 1\n");
     (void)load_settings(path, {{"FIELDWARDEN_RESTART_JITTER", "2"}}, {{"log.max_files", "many"}}, problems_);
-    for (const auto* problem : {"log.max_files", "log.level", ":2: server.listen", ":9: spool.max_bytes",
-                                ":8: spool.when_full", ":5: worker.heartbeat_timeout", ":6: worker.spawn_rate",
-                                "FIELDWARDEN_RESTART_JITTER"}) {
+    for (const auto* problem :
+         {"log.max_files", "log.level", ":2: server.listen", ":9: spool.max_bytes", ":8: spool.when_full",
+          ":5: worker.heartbeat_timeout", ":6: worker.spawn_rate", "FIELDWARDEN_RESTART_JITTER"}) {
         EXPECT_THAT(problems_.errors, Contains(HasSubstr(problem)));
     }
     EXPECT_EQ(problems_.errors.size(), 8U);
@@ -104,13 +104,15 @@ TEST_F(SettingsTest, SizesTakeUnits) {
 TEST_F(SettingsTest, ListeningBeyondLoopbackNeedsLeave) {
     const auto problems_of = [](const char* listen, const char* leave) {
         SettingsProblems problems;
-        (void)load_settings(std::nullopt, {}, {{"server.listen", listen}, {"server.allow_insecure_listen", leave}}, problems);
+        (void)load_settings(std::nullopt, {},
+                            {{"server.listen", listen}, {"server.allow_insecure_listen", leave}}, problems);
         return problems.errors;
     };
     for (const auto* inside : {"127.0.0.1:8700", "127.1.2.3:1", "[::1]:8700", "localhost:0", "127.0.0.1:0"}) {
         EXPECT_THAT(problems_of(inside, "false"), IsEmpty()) << inside;
     }
-    for (const auto* outside : {"0.0.0.0:8700", "0.0.0.0:0", "[::]:8700", "192.168.1.1:80", "plant.example:80"}) {
+    for (const auto* outside :
+         {"0.0.0.0:8700", "0.0.0.0:0", "[::]:8700", "192.168.1.1:80", "plant.example:80"}) {
         EXPECT_THAT(problems_of(outside, "false"), ElementsAre(HasSubstr("loopback"))) << outside;
         EXPECT_THAT(problems_of(outside, "true"), IsEmpty()) << outside;
     }
