@@ -21,6 +21,11 @@ const Json& member(const Json& json, std::string_view name) {
 std::string text_of(const Json& value) {
     if (value.is_null()) return {};
     if (value.is_string()) return value.get<std::string>();
+    if (value.is_number_float()) {
+        // Most values come from 32-bit floats: the digits beyond their precision say nothing to a person.
+        const double number = value.get<double>();
+        return std::abs(number) < 1e6 ? fmt::format("{:.7g}", number) : fmt::format("{:.12g}", number);
+    }
     return dumped(value);
 }
 
