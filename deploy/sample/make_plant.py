@@ -57,14 +57,14 @@ TYPES = [
 # What the simulator holds (`fieldwarden simulate --help`): per kind of value the first register, the step from one value
 # to the next, and the raw range of each signal in turn. FIXED stays put: for setpoints.
 SIGNALS = {
-    "float32": (2, 2, [(20, 80), (0, 100), (205, 235), None, (1, 2)]),
+    "float32": (2, 2, [(0, 100), (205, 235), None, (1, 2), (20, 80)]),
     "uint16": (30000, 1, [(100, 900), (0, 4095), (1200, 2800), None, None]),
     "uint32": (50000, 2, [None]),
     "float64": (61000, 4, [(990, 1010)]),
     "bcd32": (62000, 2, [None]),
     "string(16)": (60000, 8, [None]),
 }
-FIXED = 3          # the float32 signal that is 20 + unit id
+FIXED = 2          # the float32 signal that is 20 + unit id
 STATUS_WORD = 3    # the uint16 signal whose bits toggle
 
 

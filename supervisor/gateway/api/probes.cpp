@@ -61,6 +61,17 @@ struct Wanted {
     std::string code;
 };
 
+// The embedded history is always there, configured or not.
+Wanted embedded_history() {
+    Plant plant;
+    Record record;
+    record.cells.resize(schema_of(Kind::kSink).fields.size());
+    record.cells[0] = kHistorySink;
+    record.cells[schema_of(Kind::kSink).index_of("type")] = kHistorySink;
+    plant.of(Kind::kSink).add(std::move(record));
+    return Wanted{std::make_shared<const Plant>(std::move(plant)), std::string{kHistorySink}};
+}
+
 // {"device_code": "D1"} names a stored record, {"device": {…}} describes one.
 OrRefusal<Wanted> read_wanted(Kind kind, const char* code_member, const char* object_member,
                               const HttpRequest& request, Context& context) {
@@ -77,6 +88,7 @@ OrRefusal<Wanted> read_wanted(Kind kind, const char* code_member, const char* ob
     if (code) {
         const auto index = context.indexes.current();
         const auto* record = index->find(kind, *code);
+        if (!record && kind == Kind::kSink && *code == kHistorySink) return embedded_history();
         if (!record) return missing(schema_of(kind).noun, *code);
         return Wanted{index->plant_ptr(), record->code()};
     }
