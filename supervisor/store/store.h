@@ -100,8 +100,9 @@ class Store {
     // --- configuration ---
     [[nodiscard]] virtual Result<PlantPtr> load_plant() = 0;
     // One transaction: refused with kConflict when the stored revision is not `expected_revision`, and then
-    // nothing changed. New records get ids (never reused); the revision rises by one. Returns the plant as
-    // stored.
+    // nothing changed. Removals come first. New records get ids (never reused), replaced ones keep theirs and
+    // their place; the revision rises by one; the desired states of removed tasks go with them. Returns the
+    // plant as stored.
     [[nodiscard]] virtual Result<PlantPtr> apply(const ChangeSet& changes, std::uint64_t expected_revision,
                                                  const AuditEntry& audit) = 0;
 
