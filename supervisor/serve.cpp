@@ -1,6 +1,7 @@
 #include "supervisor/serve.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -138,6 +139,8 @@ int serve(const Settings& settings) {
     const auto& data_dir = settings.server.data_dir;
     if (const auto made = make_data_dir(data_dir); !made) return fail(made.error().message);
     StopSignals signals;
+    // A heap per thread would keep what each of the API's threads once needed.
+    ::mallopt(M_ARENA_MAX, 2);
 
     auto store = open_sqlite_store(data_dir + "/state.db");
     if (!store) return fail(store.error().message);
