@@ -23,6 +23,7 @@ namespace {
 constexpr milliseconds kTick{100};
 constexpr std::chrono::seconds kOwnMemoryInterval{10};
 constexpr std::chrono::minutes kLagMemory{1};
+constexpr std::chrono::hours kPruneInterval{6};
 // Beyond the longest stop_grace and term_grace of a task: a process that even SIGKILL does not end (stuck in
 // the kernel) does not keep the supervisor.
 constexpr std::chrono::seconds kStopMargin{10};
@@ -105,7 +106,7 @@ Status SupervisorLoop::load() {
     if (!desired_rows) return desired_rows.error();
     const std::map<std::string, DesiredState> desired{desired_rows->begin(), desired_rows->end()};
 
-    for (const auto& record : (*plant)->of(Kind::kTask).all()) add_task(record);
+    for (const auto& record : (*plant)->of(Kind::kTask).all()) add_task(**plant, record);
     take_up_processes(desired);
     close_lost_sessions();
     start_desired(desired);
@@ -113,11 +114,35 @@ Status SupervisorLoop::load() {
     return {};
 }
 
-TaskRuntime& SupervisorLoop::add_task(const Record& record) {
+namespace {
+
+// The protocol of the task's devices, or "mixed"; without compiling the task, which may never be wanted.
+std::string protocol_of(const Plant& plant, const Record& task) {
+    const auto& all_devices = plant.of(Kind::kDevice);
+    auto devices = match_codes(all_devices, cell_of(Kind::kTask, task, "devices"));
+    if (devices.empty()) {
+        for (const auto* point : match_codes(plant.of(Kind::kPoint), cell_of(Kind::kTask, task, "points"))) {
+            const auto* device = all_devices.find(cell_of(Kind::kPoint, *point, "device_code"));
+            if (device != nullptr) devices.push_back(device);
+        }
+    }
+    std::string label;
+    for (const auto* device : devices) {
+        const auto protocol = cell_of(Kind::kDevice, *device, "protocol");
+        if (label.empty()) label = protocol;
+        if (label != protocol) return "mixed";
+    }
+    return label;
+}
+
+}  // namespace
+
+TaskRuntime& SupervisorLoop::add_task(const Plant& plant, const Record& record) {
     auto& task = tasks_[record.code()];
     task.code = record.code();
     task.id = record.id;
     task.removed = false;
+    task.protocol = protocol_of(plant, record);
     task.thresholds = thresholds_for(settings_, {});
     return task;
 }
@@ -273,12 +298,13 @@ void SupervisorLoop::run() {
         const std::lock_guard shared{shared_mutex_};
         open_for_questions_ = false;
     }
-    // What was asked before the door closed is still answered.
+    // What was asked before the door closed is still answered: whatever would take time is refused now.
+    stopping_ = true;
     io_.restart();
+    io_.poll();
     fail_pending([](const PendingReply&) { return true; },
                  make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
     probes_->stop_all();
-    io_.poll();
     store_queue_.flush();
 }
 
@@ -318,6 +344,12 @@ void SupervisorLoop::tick() {
         second_due_ = now + std::chrono::seconds{1};
         show_fleet(now);
         if (watchdog_) systemd::notify_watchdog();
+    }
+    if (now >= prune_due_) {
+        prune_due_ = now + kPruneInterval;
+        const auto before = clock_.utc_now() - std::chrono::days{settings_.retention.session_days};
+        store_queue_.submit("pruning of old sessions", "prune",
+                            [before](Store& store) { return store.prune(before); });
     }
     if (stopping_) end_if_stopped();
 }

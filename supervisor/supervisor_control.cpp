@@ -158,7 +158,7 @@ ApplyResult SupervisorLoop::take_plant(NewPlant changed) {
     set_plant(changed.plant);
     result.plant = changed.plant;
     for (const auto& code : changed.changes.added) {
-        auto& task = add_task(*changed.plant->of(Kind::kTask).find(code));
+        auto& task = add_task(*changed.plant, *changed.plant->of(Kind::kTask).find(code));
         show(task, false);
     }
     for (const auto& code : changed.changes.changed) {

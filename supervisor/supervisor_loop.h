@@ -71,7 +71,7 @@ class SupervisorLoop {
     bool adopt(TaskRuntime& task, const ProcessRow& row, DesiredState desired);
     void start_desired(const std::map<std::string, DesiredState>& desired);
     void close_lost_sessions();
-    TaskRuntime& add_task(const Record& record);
+    TaskRuntime& add_task(const Plant& plant, const Record& record);
     void forget_task(const std::string& code);
     void run();
     void schedule_tick();
@@ -137,6 +137,7 @@ class SupervisorLoop {
     MonoTime second_due_{};
     MonoTime memory_due_{};
     MonoTime stop_due_{};
+    MonoTime prune_due_{};
     MonoTime lag_forgotten_at_{};
     std::uint64_t launches_ = 0;
     std::uint64_t worker_deaths_ = 0;

@@ -56,6 +56,12 @@ void TaskRuntime::set_config(TaskConfigPtr new_config, const Settings& settings)
     config = std::move(new_config);
     point_codes.clear();
     thresholds = thresholds_for(settings, config ? config->options : Options{});
+    if (config && !config->devices.empty()) {
+        const auto first = config->devices.front().protocol;
+        const bool same = std::ranges::all_of(
+            config->devices, [&](const auto& device) { return device.protocol == first; });
+        protocol = same ? to_name(first) : "mixed";
+    }
     if (!config || !worker) return;
     std::erase_if(worker->devices, [&](const auto& known) {
         return std::ranges::none_of(config->devices,
@@ -139,14 +145,6 @@ std::vector<PointId> point_ids(const TaskConfig& config) {
     return ids;
 }
 
-std::string protocol_label(const TaskConfig* config) {
-    if (config == nullptr || config->devices.empty()) return {};
-    const auto protocol = config->devices.front().protocol;
-    const bool same =
-        std::ranges::all_of(config->devices, [&](const auto& device) { return device.protocol == protocol; });
-    return same ? std::string{to_name(protocol)} : "mixed";
-}
-
 TaskFacts facts_of(const TaskRuntime& task, MonoTime now, UtcTime time) {
     TaskFacts facts;
     facts.task_code = task.code;
@@ -185,7 +183,7 @@ proto::ProcessStatus process_status_of(const TaskRuntime& task, MonoTime now, Ut
                                        const std::string& command) {
     proto::ProcessStatus status;
     status.name = task.code;
-    status.type = protocol_label(task.config.get());
+    status.type = task.protocol;
     status.status = task.machine.state;
     status.restart_count = task.restart_count;
     status.last_error = task.last_error;

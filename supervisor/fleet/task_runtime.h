@@ -88,6 +88,7 @@ struct WorkerTrack {
 struct TaskRuntime {
     std::string code;
     std::int64_t id = 0;
+    std::string protocol;  // of its devices, or "mixed"
     TaskConfigPtr config;  // null until the task was first wanted
     bool removed = false;  // no longer configured; forgotten once it has stopped
     TaskState machine;
@@ -124,7 +125,6 @@ struct TaskRuntime {
 };
 
 std::vector<PointId> point_ids(const TaskConfig& config);
-std::string protocol_label(const TaskConfig* config);  // "modbus_tcp", "mixed", "" when unknown
 
 TaskFacts facts_of(const TaskRuntime& task, MonoTime now, UtcTime time);
 proto::ProcessStatus process_status_of(const TaskRuntime& task, MonoTime now, UtcTime time,

@@ -115,7 +115,11 @@ class FakeStore final : public Store {
         return {};
     }
     Result<Page<AuditEntry>> audit(PageRequest) override { return Page<AuditEntry>{}; }
-    Status prune(UtcTime) override { return {}; }
+    Status prune(UtcTime before) override {
+        const std::lock_guard lock{mutex};
+        pruned_before = before;
+        return {};
+    }
     Status check() override { return {}; }
 
     std::mutex mutex;
@@ -126,6 +130,7 @@ class FakeStore final : public Store {
     std::map<std::string, DesiredState> desired_states;
     std::map<std::string, ProcessRow> process_rows;
     std::vector<AuditEntry> audits;
+    std::optional<UtcTime> pruned_before;
 };
 
 }  // namespace fieldwarden::supervisor

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <thread>
 
@@ -178,6 +179,7 @@ class Fleet : public testing::Test {
 TEST_F(Fleet, AStartedTaskRunsBeatsAndIsShown) {
     start();
     EXPECT_EQ(status(), "STOPPED") << "every task is shown from the beginning";
+    EXPECT_EQ(shown().at("type"), "modbus_tcp");
     const auto started = start_task();
     EXPECT_EQ(started.session_id, 1);
     EXPECT_EQ(started.status, SessionState::kStarting);
@@ -670,6 +672,41 @@ TEST_F(Fleet, SessionsLostByACrashOfTheSupervisorAreClosed) {
     EXPECT_TRUE(wait_for([&] { return session(7).status == SessionState::kError; }));
     const auto started = start_task();
     EXPECT_EQ(started.session_id, 8);
+}
+
+TEST_F(Fleet, OldRecordsArePrunedByAge) {
+    settings_.retention.session_days = 10;
+    start();
+    ASSERT_TRUE(wait_for([&] {
+        const std::lock_guard lock{store_.mutex};
+        return store_.pruned_before.has_value();
+    }));
+    const auto age = system_clock().utc_now() - *store_.pruned_before;
+    EXPECT_GE(age, std::chrono::days{10});
+    EXPECT_LT(age, std::chrono::days{11});
+}
+
+TEST_F(Fleet, AQuestionAskedWhileTheSupervisorLeavesIsAnswered) {
+    start();
+    start_task();
+    std::atomic<bool> done{false};
+    std::vector<std::thread> asking;
+    for (int i = 0; i < 4; ++i) {
+        asking.emplace_back([&] {
+            while (!done) {
+                (void)supervisor_->acquire_once("T2");
+                (void)supervisor_->test_connection(device());
+                (void)act(TaskAction::kPause);
+            }
+        });
+    }
+    ASSERT_TRUE(wait_for([&] { return machine_.launches("") > 2; }));
+    supervisor_->request_leave();
+    thread_.join();
+    done = true;
+    for (auto& thread : asking) thread.join();
+    EXPECT_EQ(machine_.alive("T1"), 1U) << "leaving stops nobody";
+    supervisor_.reset();
 }
 
 TEST_F(Fleet, TwoSupervisorsOnOneDataDirectoryAreRefused) {
