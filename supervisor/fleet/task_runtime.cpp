@@ -58,8 +58,8 @@ void TaskRuntime::set_config(TaskConfigPtr new_config, const Settings& settings)
     thresholds = thresholds_for(settings, config ? config->options : Options{});
     if (config && !config->devices.empty()) {
         const auto first = config->devices.front().protocol;
-        const bool same = std::ranges::all_of(
-            config->devices, [&](const auto& device) { return device.protocol == first; });
+        const bool same = std::ranges::all_of(config->devices,
+                                              [&](const auto& device) { return device.protocol == first; });
         protocol = same ? to_name(first) : "mixed";
     }
     if (!config || !worker) return;
