@@ -1,68 +1,8 @@
 #include "worker/decode.h"
 
-#include <bit>
-#include <utility>
-
 namespace fieldwarden::worker {
 
 namespace {
-
-struct Order {
-    bool swap_bytes;
-    bool reverse_words;
-};
-
-Order order_of(ByteOrder order) {
-    switch (order) {
-        case ByteOrder::kAbcd:
-            return {false, false};
-        case ByteOrder::kDcba:
-            return {true, true};
-        case ByteOrder::kBadc:
-            return {true, false};
-        case ByteOrder::kCdab:
-            return {false, true};
-    }
-    return {false, false};
-}
-
-std::uint16_t swapped(std::uint16_t word) {
-    return static_cast<std::uint16_t>(word << 8 | word >> 8);
-}
-
-// The first `Count` words of one number, most significant first, as one integer. Unrolled: this runs for
-// every value of every scan.
-template <std::size_t Count>
-std::uint64_t gather(std::span<const std::uint16_t> words, Order order) {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < Count; ++i) {
-        const auto word = words[order.reverse_words ? Count - 1 - i : i];
-        value = value << 16 | (order.swap_bytes ? swapped(word) : word);
-    }
-    return value;
-}
-
-std::optional<std::uint64_t> from_bcd(std::uint64_t packed, unsigned digits) {
-    std::uint64_t value = 0;
-    for (unsigned i = digits; i-- > 0;) {
-        const auto digit = packed >> (4 * i) & 0xF;
-        if (digit > 9) return std::nullopt;
-        value = value * 10 + digit;
-    }
-    return value;
-}
-
-std::string text_of(std::span<const std::uint16_t> words, std::size_t length, bool swap_bytes) {
-    std::string bytes;
-    bytes.reserve(length);
-    for (std::size_t i = 0; i < length; ++i) {
-        const auto word = swap_bytes ? swapped(words[i / 2]) : words[i / 2];
-        const auto c = static_cast<char>(i % 2 == 0 ? word >> 8 : word & 0xFF);
-        if (c == '\0') break;
-        bytes += c;
-    }
-    return sanitize_utf8(bytes);
-}
 
 // Length of the valid UTF-8 sequence at the start of `bytes`, 0 when there is none (RFC 3629: no overlong
 // form, no surrogate, nothing above U+10FFFF).
@@ -105,55 +45,34 @@ std::string sanitize_utf8(std::string_view bytes) {
     return out;
 }
 
-bool decode_words(std::span<const std::uint16_t> words, DataType type, ByteOrder order,
-                  std::optional<std::uint8_t> bit, Value& out) {
-    const auto no_value = [&] {
-        out = std::monostate{};
-        return false;
-    };
-    if (words.size() < words_of(type)) return no_value();
-    const auto how = order_of(order);
-    switch (type.base) {
-        case BaseType::kBool:
-            out = (gather<1>(words, how) >> (bit.value_or(0) & 15) & 1) != 0;
-            return true;
-        case BaseType::kInt16:
-            out = std::int64_t{static_cast<std::int16_t>(gather<1>(words, how))};
-            return true;
-        case BaseType::kInt32:
-            out = std::int64_t{static_cast<std::int32_t>(gather<2>(words, how))};
-            return true;
-        case BaseType::kInt64:
-            out = static_cast<std::int64_t>(gather<4>(words, how));
-            return true;
-        case BaseType::kUint16:
-            out = gather<1>(words, how);
-            return true;
-        case BaseType::kUint32:
-            out = gather<2>(words, how);
-            return true;
-        case BaseType::kUint64:
-            out = gather<4>(words, how);
-            return true;
-        case BaseType::kFloat32:
-            out = double{std::bit_cast<float>(static_cast<std::uint32_t>(gather<2>(words, how)))};
-            return true;
-        case BaseType::kFloat64:
-            out = std::bit_cast<double>(gather<4>(words, how));
-            return true;
-        case BaseType::kBcd16:
-        case BaseType::kBcd32: {
-            const auto value = type.base == BaseType::kBcd16 ? from_bcd(gather<1>(words, how), 4)
-                                                             : from_bcd(gather<2>(words, how), 8);
-            if (!value) return no_value();
-            out = *value;
-            return true;
-        }
-        case BaseType::kString:
-            out = text_of(words, type.length, how.swap_bytes);
-            return true;
+namespace decoding {
+
+bool decode_bcd(std::uint64_t packed, unsigned digits, Value& out) {
+    out = std::monostate{};
+    std::uint64_t value = 0;
+    for (unsigned i = digits; i-- > 0;) {
+        const auto digit = packed >> (4 * i) & 0xF;
+        if (digit > 9) return false;
+        value = value * 10 + digit;
     }
-    return no_value();
+    out = value;
+    return true;
 }
+
+bool decode_text(std::span<const std::uint16_t> words, std::uint16_t length, ByteOrder order, Value& out) {
+    const bool swap_bytes = order == ByteOrder::kBadc || order == ByteOrder::kDcba;
+    std::string bytes;
+    bytes.reserve(length);
+    for (std::size_t i = 0; i < length; ++i) {
+        const auto word = swap_bytes ? swapped(words[i / 2]) : words[i / 2];
+        const auto c = static_cast<char>(i % 2 == 0 ? word >> 8 : word & 0xFF);
+        if (c == '\0') break;
+        bytes += c;
+    }
+    out = sanitize_utf8(bytes);
+    return true;
+}
+
+}  // namespace decoding
 
 }  // namespace fieldwarden::worker

@@ -69,6 +69,10 @@ struct Implementation {
     std::unique_ptr<DeviceUnderTest> (*make)();
 };
 
+void PrintTo(const Implementation& implementation, std::ostream* out) {
+    *out << implementation.name;
+}
+
 class DriverContract : public testing::TestWithParam<Implementation> {
   protected:
     void SetUp() override {

@@ -326,6 +326,10 @@ struct WrongAnswer {
     const char* says;
 };
 
+void PrintTo(const WrongAnswer& answer, std::ostream* out) {
+    *out << to_name(answer.fault);
+}
+
 class WrongAnswerTest : public ModbusDriverTest, public testing::WithParamInterface<WrongAnswer> {};
 
 TEST_P(WrongAnswerTest, NeverBecomesAGoodValueAndIsOverAfterReconnecting) {
