@@ -95,7 +95,7 @@ std::string tail_of(const std::string& path, std::uint64_t offset) {
 }
 
 bool LaunchGate::admit(MonoTime now) {
-    const double burst = std::max(1.0, rate_ / 10.0);
+    const double burst = std::max(1.0, rate_ / 2.0);
     if (tokens_ < 0) {
         tokens_ = burst;
     } else {
