@@ -43,6 +43,10 @@ std::string log_file(const std::string& data_dir, std::string_view task_code) {
     return data_dir + "/log/" + file_name_of(task_code) + ".jsonl";
 }
 
+std::string crash_file(const std::string& data_dir, std::string_view task_code) {
+    return data_dir + "/log/" + file_name_of(task_code) + ".crash";
+}
+
 std::string dead_letters_file(const std::string& data_dir, std::string_view task_code,
                               std::string_view sink_code) {
     return spool_directory(data_dir, task_code) + "/dead_letters." + file_name_of(sink_code) + ".jsonl";

@@ -18,6 +18,8 @@ std::string file_name_of(std::string_view code);
 std::string spool_directory(const std::string& data_dir, std::string_view task_code);
 std::string history_file(const std::string& data_dir, std::string_view task_code);
 std::string log_file(const std::string& data_dir, std::string_view task_code);
+// Takes a worker's stdout and stderr.
+std::string crash_file(const std::string& data_dir, std::string_view task_code);
 std::string dead_letters_file(const std::string& data_dir, std::string_view task_code,
                               std::string_view sink_code);
 

@@ -36,6 +36,7 @@ struct WorkerSettings {
     milliseconds term_grace{2'000};  // between SIGTERM and SIGKILL
     milliseconds orphan_grace{15 * 60 * 1000};
     std::uint32_t spawn_rate = 200;  // starts a second, all tasks together
+    std::uint32_t warm_spares = 1;   // workers that wait for a task
 };
 
 struct RestartSettings {

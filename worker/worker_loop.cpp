@@ -13,6 +13,7 @@
 
 #include "common/data_paths.h"
 #include "worker/probe.h"
+#include "worker/spare_identity.h"
 
 namespace fieldwarden::worker {
 
@@ -241,6 +242,11 @@ void WorkerLoop::apply_config(const TaskConfig& config) {
     const bool first = !line_;
     log_.hide(secrets_of(config));
     log_.open(environment_.data_dir, config);
+    if (first && !environment_.spare_name.empty()) {
+        const auto taken =
+            take_identity(environment_.spare_name, environment_.data_dir, config.task_code);
+        if (!taken) log_.write(LogLevel::kWarning, taken.error().message);
+    }
     const auto applied = first ? start_line(config) : change_line(config);
     if (!applied) {
         const auto& error = applied.error();

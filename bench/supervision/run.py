@@ -165,7 +165,7 @@ def seconds_of(stamp):
     return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
 
 
-def sample_times(spares, rounds=25):
+def sample_times(spares, rounds=int(os.environ.get("BENCH_ROUNDS", "25"))):
     """Timestamps have whole milliseconds, so every figure is up to 1 ms too small; half of that is added back."""
     simulator, times = Simulator(), []
     try:

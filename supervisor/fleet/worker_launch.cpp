@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <string_view>
 
+#include "common/data_paths.h"
 #include "proto/wire.h"
+#include "supervisor/plant/schema.h"
 
 namespace fieldwarden::supervisor {
 
@@ -72,8 +74,14 @@ LaunchSpec WorkerLaunch::spec(const std::string& launch_key, const std::string& 
     return spec;
 }
 
+LaunchSpec WorkerLaunch::spare(const std::string& launch_key) const {
+    auto launch = spec(launch_key, {}, 0);
+    launch.environment[proto::kEnvTask] = std::string(kLongestCode, proto::kSpareTask);
+    return launch;
+}
+
 std::string WorkerLaunch::crash_file(const std::string& task_code) const {
-    return data_dir_ + "/log/" + (task_code.empty() ? "probe" : task_code) + ".crash";
+    return fieldwarden::crash_file(data_dir_, task_code.empty() ? "probe" : task_code);
 }
 
 std::uint64_t file_size_of(const std::string& path) {

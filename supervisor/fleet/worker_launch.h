@@ -22,6 +22,8 @@ class WorkerLaunch {
     // `task_code` empty: a probe, which belongs to no task.
     [[nodiscard]] LaunchSpec spec(const std::string& launch_key, const std::string& task_code,
                                   std::int64_t session_id) const;
+    // A warm spare: its task's code is blanks for it to write over.
+    [[nodiscard]] LaunchSpec spare(const std::string& launch_key) const;
     [[nodiscard]] const std::string& program() const { return program_; }
     [[nodiscard]] std::string crash_file(const std::string& task_code) const;
 

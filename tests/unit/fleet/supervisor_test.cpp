@@ -45,6 +45,7 @@ class Fleet : public testing::Test {
         settings_.worker.start_timeout = milliseconds{1500};
         settings_.worker.stop_grace = milliseconds{200};
         settings_.worker.term_grace = milliseconds{200};
+        settings_.worker.warm_spares = 0;  // tests of spares set it
         settings_.restart.first_delay = milliseconds{50};
         settings_.restart.longest_delay = milliseconds{100};
         settings_.health.interval = milliseconds{200};
