@@ -229,6 +229,15 @@ void SupervisorLoop::conclude_exit(TaskRuntime& task) {
 
 // --- health ------------------------------------------------------------------------------------------------
 
+namespace {
+
+// False: it surely does not, and nobody needs to look closer. Ten times a second for a thousand workers.
+bool may_hang(const WorkerTrack& worker, const HealthThresholds& thresholds, MonoTime now) {
+    return !worker.beat || now - std::min(worker.beat_at, worker.progress_at) > thresholds.heartbeat_timeout;
+}
+
+}  // namespace
+
 // Every tick for every task.
 void SupervisorLoop::watch(TaskRuntime& task, MonoTime now) {
     if (task.worker && task.worker->exit && now - task.worker->exit->at >= kLastWords) {
@@ -238,7 +247,7 @@ void SupervisorLoop::watch(TaskRuntime& task, MonoTime now) {
     if (task.machine.deadline && now >= *task.machine.deadline) {
         feed(task, {.kind = TaskEventKind::kDeadline});
     }
-    if (task.worker && task.worker->ready_at) {
+    if (task.worker && task.worker->ready_at && may_hang(*task.worker, task.thresholds, now)) {
         const auto facts = facts_of(task, now, clock_.utc_now());
         if (auto hung = hung_reason(facts, task.thresholds)) {
             feed(task, {.kind = TaskEventKind::kUnhealthy, .cause = std::move(*hung)});

@@ -215,7 +215,8 @@ bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredStat
     // A process that was a spare is older than its work; no work is older than its session.
     track.since = track.process->started_at();
     if (task.session) {
-        const auto session_age = std::max(UtcTime::duration{0}, clock_.utc_now() - task.session->row.started_at);
+        const auto session_age =
+            std::max(UtcTime::duration{0}, clock_.utc_now() - task.session->row.started_at);
         track.since = std::max(track.since, clock_.mono_now() - session_age);
     }
     link_->expect(track.launch_key, track.id);

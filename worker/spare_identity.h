@@ -1,5 +1,5 @@
-// What a warm spare lacks of a worker that was launched for its task, and makes up for when it is given one: its
-// environment names the task, and its stdout and stderr are the task's crash file.
+// What a warm spare lacks of a worker that was launched for its task, and makes up for when it is given one:
+// its environment names the task, and its stdout and stderr are the task's crash file.
 #pragma once
 
 #include <span>
@@ -13,8 +13,8 @@ namespace fieldwarden::worker {
 // empty otherwise.
 std::span<char> blanks_of_spare();
 
-// `blanks` becomes the task's code, as /proc/<pid>/environ shows it from now on. kIo when the crash file cannot
-// be opened: stdout and stderr then stay where they are.
+// `blanks` becomes the task's code, as /proc/<pid>/environ shows it from now on. kIo when the crash file
+// cannot be opened: stdout and stderr then stay where they are.
 Status take_identity(std::span<char> blanks, const std::string& data_dir, const std::string& task_code);
 
 }  // namespace fieldwarden::worker

@@ -243,8 +243,7 @@ void WorkerLoop::apply_config(const TaskConfig& config) {
     log_.hide(secrets_of(config));
     log_.open(environment_.data_dir, config);
     if (first && !environment_.spare_name.empty()) {
-        const auto taken =
-            take_identity(environment_.spare_name, environment_.data_dir, config.task_code);
+        const auto taken = take_identity(environment_.spare_name, environment_.data_dir, config.task_code);
         if (!taken) log_.write(LogLevel::kWarning, taken.error().message);
     }
     const auto applied = first ? start_line(config) : change_line(config);

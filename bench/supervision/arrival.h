@@ -1,5 +1,5 @@
-// Writes down that a process reached main(): one record of 16 bytes, pid and CLOCK_MONOTONIC in nanoseconds, at
-// the end of the file $BENCH_ARRIVALS. Appending that much is atomic.
+// Writes down that a process reached main(): one record of 16 bytes, pid and CLOCK_MONOTONIC in nanoseconds,
+// at the end of the file $BENCH_ARRIVALS. Appending that much is atomic.
 #pragma once
 
 #include <fcntl.h>

@@ -38,7 +38,7 @@ class Arrivals:
     def clear(self):
         os.truncate(self.path, 0)
 
-    def after_kill(self, pids, grace=0.2):
+    def after_kill(self, pids, grace=1.0):  # the spawn rate's burst is full again by then
         """Kills the processes; milliseconds until the last replacement's main(), and the replacements."""
         time.sleep(grace)
         self.clear()

@@ -1,6 +1,7 @@
-// The floor under every supervisor: wait on a pidfd, reap, posix_spawn the same program again, and nothing else.
-// Usage: bench_spawn_floor ROUNDS COUNT PROGRAM [ARGUMENT…]. Kills COUNT processes at once in each of ROUNDS
-// rounds; prints per round the milliseconds from before the first kill to the last replacement's main().
+// The floor under every supervisor: wait on a pidfd, reap, posix_spawn the same program again, and nothing
+// else. Usage: bench_spawn_floor ROUNDS COUNT PROGRAM [ARGUMENT…]. Kills COUNT processes at once in each of
+// ROUNDS rounds; prints per round the milliseconds from before the first kill to the last replacement's
+// main().
 #include <poll.h>
 #include <spawn.h>
 #include <sys/syscall.h>

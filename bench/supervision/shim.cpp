@@ -1,5 +1,5 @@
-// Preloaded: notes when fieldwarden-worker itself reaches main(), with everything it links, and does nothing in
-// any other program.
+// Preloaded: notes when fieldwarden-worker itself reaches main(), with everything it links, and does nothing
+// in any other program.
 #include <dlfcn.h>
 
 #include <cstring>
@@ -17,11 +17,12 @@ int noting_main(int argc, char** argv, char** environment) {
 }
 }  // namespace
 
-// glibc's entry, which is handed the program's main(). Its name is reserved, and this is the one place that has
-// a reason to take it.
+// glibc's entry, which is handed the program's main(). Its name is reserved, and this is the one place that
+// has a reason to take it.
 extern "C" __attribute__((visibility("default"))) int __libc_start_main(Main main, int argc, char** argv,
                                                                         void (*init)(), void (*fini)(),
-                                                                        void (*rtld_fini)(), void* stack_end) {
+                                                                        void (*rtld_fini)(),
+                                                                        void* stack_end) {
     const auto start = reinterpret_cast<Start>(dlsym(RTLD_NEXT, "__libc_start_main"));
     const char* name = std::strrchr(argv[0], '/');
     if (std::strcmp(name != nullptr ? name + 1 : argv[0], "fieldwarden-worker") == 0) {

@@ -1,5 +1,6 @@
-// The cheapest program to supervise: says that it reached main() and waits to be killed. What is measured with it
-// is the supervisor and nothing else. BENCH_EXIT: leaves at once with that code instead, a crash loop.
+// The cheapest program to supervise: says that it reached main() and waits to be killed. What is measured
+// with it is the supervisor and nothing else. BENCH_EXIT: leaves at once with that code instead, a crash
+// loop.
 #include "arrival.h"
 
 int main() {

@@ -42,9 +42,10 @@ std::uint64_t file_size_of(const std::string& path);
 std::string tail_of(const std::string& path, std::uint64_t offset);
 
 // Starts wait here when there are more than `spawn_rate` a second, so that a thousand workers that die
-// together do not melt the machine. Half a second's worth goes at once: a line of a hundred tasks that died with
-// its switch or its sink is back as fast as the machine can start programs (some 2 ms of a core each), and of a
-// thousand the remaining nine hundred come at a rate that leaves a core free for those that are back already.
+// together do not melt the machine. Half a second's worth goes at once: a line of a hundred tasks that died
+// with its switch or its sink is back as fast as the machine can start programs (some 2 ms of a core each),
+// and of a thousand the remaining nine hundred come at a rate that leaves a core free for those that are back
+// already.
 class LaunchGate {
   public:
     explicit LaunchGate(std::uint32_t starts_per_second) : rate_(std::max(starts_per_second, 1U)) {}

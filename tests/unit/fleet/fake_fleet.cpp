@@ -61,7 +61,7 @@ void FakeWorker::end(ExitStatus status) {
 
 std::string FakeWorker::task_code() {
     const auto code = launched_for(environment);
-    if (!code.empty()) return code;
+    if (!value_of(environment, proto::kEnvTask).starts_with(proto::kSpareTask)) return code;
     const std::lock_guard lock{log.mutex};
     return log.config ? log.config->task_code : code;
 }
@@ -184,6 +184,7 @@ void FakeWorker::run() {
         if (now >= next_beat) {
             next_beat = now + std::chrono::milliseconds{50};
             ++beat.seq;
+            ++counter_of_beats;
             if (script->loop_turns) ++beat.loop_ticks;
             if (!paused && revision != 0 && script->loop_turns) {
                 beat.points_read += 10;
@@ -300,16 +301,14 @@ std::shared_ptr<FakeWorker> FakeMachine::worker(const std::string& task_code) {
 
 std::size_t FakeMachine::launches(const std::string& task_code) {
     const std::lock_guard lock{mutex_};
-    return static_cast<std::size_t>(std::ranges::count_if(workers_, [&](const auto& worker) {
-        return worker->task_code() == task_code;
-    }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        workers_, [&](const auto& worker) { return worker->task_code() == task_code; }));
 }
 
 std::size_t FakeMachine::alive(const std::string& task_code) {
     const std::lock_guard lock{mutex_};
-    return static_cast<std::size_t>(std::ranges::count_if(workers_, [&](const auto& worker) {
-        return worker->task_code() == task_code && !worker->ended();
-    }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        workers_, [&](const auto& worker) { return worker->task_code() == task_code && !worker->ended(); }));
 }
 
 }  // namespace fieldwarden::supervisor

@@ -60,6 +60,7 @@ class FakeWorker {
     const std::uint64_t ticks;
     const std::shared_ptr<WorkerScript> script;
     WorkerLog log;
+    std::atomic<std::uint64_t> counter_of_beats{0};
     std::atomic<std::uint64_t> counter{0};  // samples "acquired": no gap over a change of supervisor
 
   private:
