@@ -64,7 +64,8 @@ def test_a_spare_becomes_the_worker_of_the_task_that_lost_its_own(supervisor, si
     # It outlives its supervisor as any worker does; a spare that waits does not.
     (waiting,) = eventually(lambda: spares(supervisor), "the next spare")
     supervisor.kill()
-    eventually(lambda: not alive(waiting), "the end of the waiting spare")
+    # One that had not even asked who its parent is leaves after a minute of silence.
+    eventually(lambda: not alive(waiting), "the end of the waiting spare", 90)
     supervisor.start()
     status = supervisor.wait_running("T")
     assert status["pid"] == pid and status["adopted"]
