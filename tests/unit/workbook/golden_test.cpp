@@ -39,11 +39,14 @@ TEST_P(GoldenWorkbook, ReadsAsTheGoldenPlant) {
         ADD_FAILURE() << problem.sheet << " " << problem.cell << ": " << problem.message;
     }
     auto wanted = read_file(kFolder + "/plant.txt");
-    if (name == "libreoffice.xlsx") {
-        // It writes 15 digits of every number.
-        const std::string exact = "0.3333333333333333|";
-        wanted.replace(wanted.find(exact), exact.size(), "0.333333333333333|");
-    }
+    const auto expect_instead = [&](std::string_view usual, std::string_view here) {
+        wanted.replace(wanted.find(usual), usual.size(), here);
+    };
+    // LibreOffice writes 15 digits of every number, and converting to .xls without a screen it leaves the
+    // result of a text formula at 0.
+    if (committed && name.starts_with("libreoffice"))
+        expect_instead("0.3333333333333333|", "0.333333333333333|");
+    if (name == "libreoffice.xls") expect_instead("FORM|AB|", "FORM|0|");
     EXPECT_EQ(plant_text(validation.proposed), wanted);
 }
 
