@@ -89,37 +89,42 @@ Status write_listen_file(const Settings& settings, std::uint16_t port) {
 }
 
 // SIGTERM and SIGINT arrive on a thread of their own, so that no code of ours runs inside a signal handler.
-// The signals are blocked in every thread that is made later; workers get their own mask at launch.
-class StopSignals {
+constexpr int kWakeUp = SIGUSR1;
+
+// Blocks the signals in every thread that is made later; workers get their own mask at launch.
+sigset_t block_stop_signals() {
+    sigset_t set{};
+    ::sigemptyset(&set);
+    for (const int number : {SIGTERM, SIGINT, kWakeUp}) ::sigaddset(&set, number);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGHUP, SIG_IGN);
+    return set;
+}
+
+// Passes blocked signals on to the supervisor, which must outlive it: a second SIGTERM may come at any
+// moment.
+class SignalWatch {
   public:
-    StopSignals() {
-        ::sigemptyset(&set_);
-        for (const int number : {SIGTERM, SIGINT, kWakeUp}) ::sigaddset(&set_, number);
-        ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-        ::signal(SIGPIPE, SIG_IGN);
-        ::signal(SIGHUP, SIG_IGN);
-    }
-    void watch(Supervisor& supervisor) {
-        thread_ = std::thread{[this, &supervisor] {
-            ::pthread_setname_np(::pthread_self(), "fw-signals");
-            int number = 0;
-            while (::sigwait(&set_, &number) == 0 && number != kWakeUp) {
-                log_line(proto::LogLevel::kInfo,
-                         fmt::format("{}: stopping all workers", ::sigabbrev_np(number)));
-                systemd::notify_stopping();
-                supervisor.request_stop();
-            }
-        }};
-    }
-    ~StopSignals() {
-        if (!thread_.joinable()) return;
+    SignalWatch(const sigset_t& set, Supervisor& supervisor)
+        : thread_{[set, &supervisor] {
+              ::pthread_setname_np(::pthread_self(), "fw-signals");
+              int number = 0;
+              while (::sigwait(&set, &number) == 0 && number != kWakeUp) {
+                  log_line(proto::LogLevel::kInfo,
+                           fmt::format("{}: stopping all workers", ::sigabbrev_np(number)));
+                  systemd::notify_stopping();
+                  supervisor.request_stop();
+              }
+          }} {}
+    ~SignalWatch() {
         ::pthread_kill(thread_.native_handle(), kWakeUp);
         thread_.join();
     }
+    SignalWatch(const SignalWatch&) = delete;
+    SignalWatch& operator=(const SignalWatch&) = delete;
 
   private:
-    static constexpr int kWakeUp = SIGUSR1;
-    sigset_t set_{};
     std::thread thread_;
 };
 
@@ -138,7 +143,7 @@ int check(const Settings& settings, const SettingsProblems& problems) {
 int serve(const Settings& settings) {
     const auto& data_dir = settings.server.data_dir;
     if (const auto made = make_data_dir(data_dir); !made) return fail(made.error().message);
-    StopSignals signals;
+    const auto signals = block_stop_signals();
     // A heap per thread would keep what each of the API's threads once needed.
     ::mallopt(M_ARENA_MAX, 2);
 
@@ -168,7 +173,7 @@ int serve(const Settings& settings) {
     log_line(proto::LogLevel::kInfo, fmt::format("fieldwarden {} serves http://{}:{} from {} (pid {})",
                                                  kVersion, address, *port, data_dir, ::getpid()));
     systemd::notify_ready();
-    signals.watch(supervisor);
+    const SignalWatch watch{signals, supervisor};
     supervisor.run();
     gateway.stop();
     std::error_code ignored;
