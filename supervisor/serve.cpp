@@ -147,7 +147,15 @@ int serve(const Settings& settings) {
     StatusBus bus{system_clock()};
     LiveValues live;
     Supervisor supervisor{settings, **store, bus, live, system_clock(), log_line};
-    if (const auto opened = supervisor.open(); !opened) return fail(opened.error().message);
+    // Also kept in log/supervisor.jsonl, as what the supervisor itself says.
+    const auto log = [&supervisor](proto::LogLevel level, std::string_view message) {
+        log_line(level, message);
+        supervisor.keep_line(level, message);
+    };
+    if (const auto opened = supervisor.open(); !opened) {
+        log(proto::LogLevel::kError, opened.error().message);
+        return 1;
+    }
 
     Gateway gateway{Services{
         .control = supervisor,
@@ -157,15 +165,18 @@ int serve(const Settings& settings) {
         .settings = settings,
         .clock = system_clock(),
         .version = std::string{kVersion},
-        .log = log_line,
+        .log = log,
     }};
     const auto port = gateway.start();
-    if (!port) return fail(port.error().message);
+    if (!port) {
+        log(proto::LogLevel::kError, port.error().message);
+        return 1;
+    }
     if (const auto written = write_listen_file(settings, *port); !written)
         return fail(written.error().message);
 
     const auto address = settings.server.listen.substr(0, settings.server.listen.rfind(':'));
-    log_line(proto::LogLevel::kInfo, fmt::format("fieldwarden {} serves http://{}:{} from {} (pid {})",
+    log(proto::LogLevel::kInfo, fmt::format("fieldwarden {} serves http://{}:{} from {} (pid {})",
                                                  kVersion, address, *port, data_dir, ::getpid()));
     systemd::notify_ready();
     signals.watch(supervisor);
@@ -173,7 +184,7 @@ int serve(const Settings& settings) {
     gateway.stop();
     std::error_code ignored;
     std::filesystem::remove(data_dir + "/run/listen", ignored);
-    log_line(proto::LogLevel::kInfo, "stopped");
+    log(proto::LogLevel::kInfo, "stopped");
     return 0;
 }
 

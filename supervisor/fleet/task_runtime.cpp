@@ -56,6 +56,7 @@ void TaskRuntime::set_config(TaskConfigPtr new_config, const Settings& settings)
     config = std::move(new_config);
     point_codes.clear();
     thresholds = thresholds_for(settings, config ? config->options : Options{});
+    if (config) secrets.add(secrets_of(*config));
     if (config && !config->devices.empty()) {
         const auto first = config->devices.front().protocol;
         const bool same = std::ranges::all_of(config->devices,

@@ -41,6 +41,8 @@ constexpr std::array kTaskOptions{
     integer("history_max_bytes", kMebibyte, 1'048'576 * kMebibyte, "bytes the task's history may take"),
     duration("stop_grace", 0, 10 * kMinute, "time to flush the spool after a stop"),
     choice("log_level", "debug|info|warning|error|critical", "least level that is logged"),
+    integer("log_max_file_bytes", 4096, 1'048'576 * kMebibyte, "size at which the task's log file is rotated"),
+    integer("log_max_files", 1, 1000, "log files kept, the current one included"),
     duration("start_timeout", kSecond, 10 * kMinute, "longest time from launch to ready"),
     duration("heartbeat_timeout", kSecond, 10 * kMinute,
              "silence after which the worker counts as hung and is restarted"),

@@ -94,8 +94,7 @@ TEST_F(LogTest, AFloodIsCutAndSaid) {
 }
 
 TEST_F(LogTest, RotatesAndStaysWithinItsFiles) {
-    config_.options["log_max_file_bytes"] = "2000";
-    config_.options["log_max_files"] = "3";
+    config_.log_files = {2'000, 3};
     WorkerLog log{clock_};
     log.open(data_dir_, config_);
     for (int i = 0; i < 200; ++i) log.write(LogLevel::kInfo, fmt::format("line {}", i));
