@@ -10,12 +10,13 @@ namespace fieldwarden {
 namespace {
 
 constexpr std::array<std::string_view, 10> kSecretWords{
-    "password",   "passwd",     "passphrase",  "token",      "secret",
-    "credential", "api_key",    "private_key", "access_key", "authorization",
+    "password",   "passwd",  "passphrase",  "token",      "secret",
+    "credential", "api_key", "private_key", "access_key", "authorization",
 };
 
 bool names_a_secret(std::string_view name) {
-    return std::ranges::any_of(kSecretWords, [&](std::string_view word) { return name.find(word) != std::string_view::npos; });
+    return std::ranges::any_of(
+        kSecretWords, [&](std::string_view word) { return name.find(word) != std::string_view::npos; });
 }
 
 std::string without_escapes(std::string_view text) {
@@ -106,7 +107,8 @@ void SecretMask::add(std::vector<std::string> secrets) {
 void SecretMask::apply(std::string& text) const {
     constexpr std::string_view kMask = "***";
     for (const auto& secret : secrets_) {
-        for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + kMask.size())) {
+        for (auto at = text.find(secret); at != std::string::npos;
+             at = text.find(secret, at + kMask.size())) {
             text.replace(at, secret.size(), kMask);
         }
     }

@@ -183,8 +183,7 @@ Json to_json(const TaskConfig& task) {
         {"history", {{"max_age_ms", task.history.max_age.count()}, {"max_bytes", task.history.max_bytes}}},
         {"stop_grace_ms", task.stop_grace.count()},
         {"log_level", task.log_level},
-        {"log_files",
-         {{"max_bytes", task.log_files.max_bytes}, {"max_files", task.log_files.max_files}}},
+        {"log_files", {{"max_bytes", task.log_files.max_bytes}, {"max_files", task.log_files.max_files}}},
         {"options", task.options},
     };
 }

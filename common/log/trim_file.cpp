@@ -26,8 +26,7 @@ Result<std::uint64_t> trim_front(int file, std::uint64_t limit, std::uint64_t ke
 
     const auto block = static_cast<std::uint64_t>(info.st_blksize > 0 ? info.st_blksize : 4096);
     const auto range = (size - keep) / block * block;
-    if (range > 0 &&
-        ::fallocate(file, FALLOC_FL_COLLAPSE_RANGE, 0, static_cast<off_t>(range)) == 0) {
+    if (range > 0 && ::fallocate(file, FALLOC_FL_COLLAPSE_RANGE, 0, static_cast<off_t>(range)) == 0) {
         return range;
     }
     std::string tail(keep, '\0');

@@ -65,7 +65,7 @@ struct LogArguments {
     std::string level;
     std::string since;  // RFC 3339, or a duration back from now
     std::string until;
-    std::string grep;   // POSIX extended regular expression
+    std::string grep;  // POSIX extended regular expression
     unsigned limit = 200;
 };
 int show_logs(Session& session, const LogArguments& arguments);

@@ -86,7 +86,8 @@ struct LogFilter {
             const auto time = parse_rfc3339(text_of(entry, "timestamp"));
             if (time && *time > *until) return false;
         }
-        return pattern.matches(text_of(entry, "message")) || pattern.matches(text_of(entry, "exception_info"));
+        return pattern.matches(text_of(entry, "message")) ||
+               pattern.matches(text_of(entry, "exception_info"));
     }
 };
 
@@ -117,16 +118,16 @@ std::int64_t id_of(const Json& entry) {
     return static_cast<std::int64_t>(number_of(entry, "id"));
 }
 
-// The newest `limit` entries that pass, oldest first. Goes back page by page as long as the pattern, which the
-// supervisor does not know, leaves too few.
+// The newest `limit` entries that pass, oldest first. Goes back page by page as long as the pattern, which
+// the supervisor does not know, leaves too few.
 Result<std::vector<Json>> find_entries(Session& session, const std::string& path, const LogFilter& filter,
                                        std::size_t limit) {
     constexpr int kMostPages = 200;
     std::vector<Json> newest_first;
     std::string before;
     for (int page = 0; page < kMostPages && newest_first.size() < limit; ++page) {
-        const auto answer =
-            session.api.get(before.empty() ? path : path + "&before=" + ApiClient::escaped(before), "searching");
+        const auto answer = session.api.get(
+            before.empty() ? path : path + "&before=" + ApiClient::escaped(before), "searching");
         if (!answer) return answer.error();
         const auto items = items_of(*answer);
         for (auto entry = items.rbegin(); entry != items.rend() && newest_first.size() < limit; ++entry) {
@@ -187,8 +188,8 @@ int follow_task(Session& session, const std::string& code, const std::string& pa
 }
 
 // The supervisor's log and that of all tasks have no stream: asked again and again.
-int follow_by_asking(Session& session, const std::string& path, const LogFilter& filter, bool with_task, Ids printed,
-                     std::string newest) {
+int follow_by_asking(Session& session, const std::string& path, const LogFilter& filter, bool with_task,
+                     Ids printed, std::string newest) {
     constexpr std::size_t kMostRemembered = 100'000;
     while (true) {
         std::this_thread::sleep_for(std::chrono::seconds{1});
@@ -198,7 +199,8 @@ int follow_by_asking(Session& session, const std::string& path, const LogFilter&
         if (!answer) continue;
         for (const auto& entry : items_of(*answer)) {
             newest = std::max(newest, text_of(entry, "timestamp"));
-            if (printed.insert(id_of(entry)).second && filter.passes(entry)) print_entry(session, entry, with_task);
+            if (printed.insert(id_of(entry)).second && filter.passes(entry))
+                print_entry(session, entry, with_task);
         }
         if (printed.size() > kMostRemembered) printed.clear();
         std::fflush(stdout);
@@ -218,8 +220,8 @@ int show_logs(Session& session, const LogArguments& arguments) {
     if (!since) return wrong(since.error());
     const auto until = parse_moment("--until", arguments.until);
     if (!until) return wrong(until.error());
-    const LogFilter filter{from_name<proto::LogLevel>(arguments.level).value_or(proto::LogLevel::kDebug), *since,
-                           *until, std::move(*pattern)};
+    const LogFilter filter{from_name<proto::LogLevel>(arguments.level).value_or(proto::LogLevel::kDebug),
+                           *since, *until, std::move(*pattern)};
 
     const auto code = ApiClient::escaped(arguments.task);
     const bool all = arguments.all;
@@ -242,7 +244,8 @@ int show_logs(Session& session, const LogArguments& arguments) {
     }
     std::fflush(stdout);
     if (!arguments.follow) return kExitDone;
-    if (!arguments.task.empty()) return follow_task(session, code, live_path, filter, std::move(printed), newest);
+    if (!arguments.task.empty())
+        return follow_task(session, code, live_path, filter, std::move(printed), newest);
     return follow_by_asking(session, live_path, filter, all, std::move(printed), newest);
 }
 

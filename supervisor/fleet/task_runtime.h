@@ -97,7 +97,7 @@ struct TaskRuntime {
     std::optional<WorkerTrack> worker;
     std::uint32_t restart_count = 0;
     std::string last_error;
-    SecretMask secrets;  // of every configuration it had: an old one may still be said
+    SecretMask secrets;                // of every configuration it had: an old one may still be said
     std::uint64_t lines_not_sent = 0;  // by the worker, not told yet
     MonoTime not_sent_told_at{};
     ErrorWindow errors;

@@ -189,8 +189,8 @@ void add_logs(Families& families, const Services& services) {
     families.add("fieldwarden_log_lines_dropped_total", MetricType::Counter,
                  "Lines of the supervisor that the disk did not take in time", {},
                  static_cast<double>(counters.lines_dropped + counters.write_failures));
-    families.add("fieldwarden_log_disk_bytes", MetricType::Gauge, "Log files on disk, at the last cleaning", {},
-                 static_cast<double>(counters.disk_bytes));
+    families.add("fieldwarden_log_disk_bytes", MetricType::Gauge, "Log files on disk, at the last cleaning",
+                 {}, static_cast<double>(counters.disk_bytes));
 }
 
 // /proc/self: CPU time, memory and descriptors of the supervisor, under the names every Prometheus client

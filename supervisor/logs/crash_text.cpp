@@ -46,13 +46,13 @@ struct Word {
 
 // What programs call their levels.
 constexpr std::array kLevelNames{
-    Word{"trace", LogLevel::kDebug},      Word{"debug", LogLevel::kDebug},
-    Word{"info", LogLevel::kInfo},        Word{"notice", LogLevel::kInfo},
-    Word{"warning", LogLevel::kWarning},  Word{"warn", LogLevel::kWarning},
-    Word{"error", LogLevel::kError},      Word{"err", LogLevel::kError},
+    Word{"trace", LogLevel::kDebug},       Word{"debug", LogLevel::kDebug},
+    Word{"info", LogLevel::kInfo},         Word{"notice", LogLevel::kInfo},
+    Word{"warning", LogLevel::kWarning},   Word{"warn", LogLevel::kWarning},
+    Word{"error", LogLevel::kError},       Word{"err", LogLevel::kError},
     Word{"critical", LogLevel::kCritical}, Word{"crit", LogLevel::kCritical},
-    Word{"fatal", LogLevel::kCritical},   Word{"panic", LogLevel::kCritical},
-    Word{"alert", LogLevel::kCritical},   Word{"emerg", LogLevel::kCritical},
+    Word{"fatal", LogLevel::kCritical},    Word{"panic", LogLevel::kCritical},
+    Word{"alert", LogLevel::kCritical},    Word{"emerg", LogLevel::kCritical},
 };
 
 // The end of a process, as the C and C++ libraries announce it.
@@ -80,15 +80,15 @@ constexpr std::array<std::string_view, 19> kLastWords{
 
 // Words that make a line what it is, the worst first.
 constexpr std::array kTellingWords{
-    Word{"fatal", LogLevel::kCritical},        Word{"panic", LogLevel::kCritical},
-    Word{"critical", LogLevel::kCritical},     Word{"out of memory", LogLevel::kCritical},
-    Word{"error", LogLevel::kError},           Word{"exception", LogLevel::kError},
-    Word{"failed", LogLevel::kError},          Word{"failure", LogLevel::kError},
-    Word{"cannot", LogLevel::kError},          Word{"could not", LogLevel::kError},
-    Word{"unable to", LogLevel::kError},       Word{"undefined symbol", LogLevel::kError},
-    Word{"refused", LogLevel::kError},         Word{"permission denied", LogLevel::kError},
-    Word{"no such file", LogLevel::kError},    Word{"warning", LogLevel::kWarning},
-    Word{"warn", LogLevel::kWarning},          Word{"deprecated", LogLevel::kWarning},
+    Word{"fatal", LogLevel::kCritical},     Word{"panic", LogLevel::kCritical},
+    Word{"critical", LogLevel::kCritical},  Word{"out of memory", LogLevel::kCritical},
+    Word{"error", LogLevel::kError},        Word{"exception", LogLevel::kError},
+    Word{"failed", LogLevel::kError},       Word{"failure", LogLevel::kError},
+    Word{"cannot", LogLevel::kError},       Word{"could not", LogLevel::kError},
+    Word{"unable to", LogLevel::kError},    Word{"undefined symbol", LogLevel::kError},
+    Word{"refused", LogLevel::kError},      Word{"permission denied", LogLevel::kError},
+    Word{"no such file", LogLevel::kError}, Word{"warning", LogLevel::kWarning},
+    Word{"warn", LogLevel::kWarning},       Word{"deprecated", LogLevel::kWarning},
 };
 constexpr std::size_t kTellingPart = 400;  // bytes of the line that are searched for words
 
@@ -147,8 +147,9 @@ void find_source(std::string_view line, LogEntry& entry) {
         auto begin = line.find_last_of(" \t([<'\"`=,", colon);
         begin = begin == std::string_view::npos ? 0 : begin + 1;
         const auto file = line.substr(begin, colon - begin);
-        const bool known = std::ranges::any_of(
-            kSourceEndings, [&](auto ending) { return file.ends_with(ending) && file.size() > ending.size(); });
+        const bool known = std::ranges::any_of(kSourceEndings, [&](auto ending) {
+            return file.ends_with(ending) && file.size() > ending.size();
+        });
         // The sanitizer's own frames are above those of the program.
         if (!known || file.find("sanitizer") != std::string_view::npos) continue;
         entry.source_file = std::string{file};
@@ -287,7 +288,8 @@ std::string clean_text(std::string_view text) {
         const std::size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
         const auto sequence = text.substr(i, length);
         // U+0080 to U+009F are control characters as well.
-        const bool control = byte == 0xc2 && sequence.size() == 2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+        const bool control =
+            byte == 0xc2 && sequence.size() == 2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
         if (sequence.size() == length && valid_utf8(sequence)) {
             clean += control ? std::string_view{" "} : sequence;
             i += length;

@@ -53,12 +53,12 @@ class CrashText {
 
     // The entry that may still grow.
     bool has_entry_ = false;
-    bool in_block_ = false;       // until its end is seen, every line belongs to it
+    bool in_block_ = false;  // until its end is seen, every line belongs to it
     bool source_is_sure_ = false;
     proto::LogEntry entry_;
-    std::string text_;            // all lines of it
+    std::string text_;  // all lines of it
     std::size_t lines_ = 0;
-    std::size_t left_out_ = 0;    // lines
+    std::size_t left_out_ = 0;  // lines
 };
 
 // A line of one of our log files; false when it is torn, damaged or none.

@@ -13,9 +13,9 @@ struct LogFile {
     std::string path;
     std::uint64_t bytes = 0;  // on disk
     UtcTime modified{};
-    bool rotated = false;      // nobody writes to it any more
-    bool is_in_use = false;    // the current file of a task that runs, or the supervisor's
-    bool has_owner = true;     // its task is configured or still runs, or it is the supervisor's
+    bool rotated = false;    // nobody writes to it any more
+    bool is_in_use = false;  // the current file of a task that runs, or the supervisor's
+    bool has_owner = true;   // its task is configured or still runs, or it is the supervisor's
 };
 
 struct LogRetention {

@@ -65,9 +65,8 @@ class QuickLook {
   public:
     explicit QuickLook(const LogQuery& query) : query_(query), part_(lowered(query.q)) {
         // What JSON escapes looks different in the file.
-        part_is_plain_ = std::ranges::none_of(part_, [](char c) {
-            return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
-        });
+        part_is_plain_ = std::ranges::none_of(
+            part_, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; });
     }
 
     enum class Verdict { kPerhaps, kNo, kTooOld };
@@ -91,7 +90,6 @@ class QuickLook {
     std::string part_;
     bool part_is_plain_;
 };
-
 
 // One rotating file: its entries that fit, newest first.
 class Source {
@@ -179,7 +177,8 @@ Result<Cursor> read_cursor(std::string_view text, std::size_t files) {
         ++at;
     }
     if (at != end || numbers.size() != 1 + 2 * files) {
-        return make_error(ErrorKind::kInvalidArgument, "`before` is no cursor of an earlier page of this log");
+        return make_error(ErrorKind::kInvalidArgument,
+                          "`before` is no cursor of an earlier page of this log");
     }
     cursor.newest = static_cast<std::int64_t>(std::min<std::uint64_t>(numbers[0], kLatestMillis));
     for (std::size_t i = 0; i < files; ++i) cursor.places[i] = {numbers[1 + 2 * i], numbers[2 + 2 * i]};
@@ -191,8 +190,9 @@ std::uint64_t weight_of(const LogEntry& entry) {
 }
 
 void sort_by_time(std::vector<LogHit>& hits) {
-    std::ranges::stable_sort(
-        hits, [](const LogHit& a, const LogHit& b) { return millis_of(a.entry.timestamp) < millis_of(b.entry.timestamp); });
+    std::ranges::stable_sort(hits, [](const LogHit& a, const LogHit& b) {
+        return millis_of(a.entry.timestamp) < millis_of(b.entry.timestamp);
+    });
 }
 
 }  // namespace
@@ -280,8 +280,8 @@ LogPage search_streams(std::span<const std::vector<std::string>> streams, const 
             all.complete = false;
             break;
         }
-        auto found = search_logs(files, narrowed,
-                                 {limits.max_bytes - all.scanned_bytes, limits.max_answer_bytes});
+        auto found =
+            search_logs(files, narrowed, {limits.max_bytes - all.scanned_bytes, limits.max_answer_bytes});
         if (!found) continue;  // without a cursor there is nothing to refuse
         all.scanned_bytes += found->scanned_bytes;
         all.damaged_lines += found->damaged_lines;
@@ -315,10 +315,12 @@ void add_recent(LogPage& page, const std::vector<LogEntry>& recent, const LogQue
     std::unordered_set<std::int64_t> on_disk;
     for (const auto& hit : page.hits) on_disk.insert(hit.entry.id);
     // What is older than a page that goes on is on a later page, or not at all.
-    const auto oldest = page.before && !page.hits.empty() ? millis_of(page.hits.front().entry.timestamp) : INT64_MIN;
+    const auto oldest =
+        page.before && !page.hits.empty() ? millis_of(page.hits.front().entry.timestamp) : INT64_MIN;
     const auto before = page.hits.size();
     for (const auto& entry : recent) {
-        if (on_disk.contains(entry.id) || millis_of(entry.timestamp) <= oldest || !query.fits(entry)) continue;
+        if (on_disk.contains(entry.id) || millis_of(entry.timestamp) <= oldest || !query.fits(entry))
+            continue;
         page.hits.push_back({entry, {}});
     }
     if (page.hits.size() == before) return;

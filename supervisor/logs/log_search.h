@@ -1,8 +1,9 @@
 // Searching the log files of a task: what its worker wrote and what the supervisor wrote about it, as one
 // stream in the order of time.
 //
-// Bounded. A search reads at most `max_bytes` from disk and gives at most `max_answer_bytes`; a page that ends
-// for one of these says so and where to go on. Threads. Functions over files: any thread, never the loop.
+// Bounded. A search reads at most `max_bytes` from disk and gives at most `max_answer_bytes`; a page that
+// ends for one of these says so and where to go on. Threads. Functions over files: any thread, never the
+// loop.
 #pragma once
 
 #include <cstdint>

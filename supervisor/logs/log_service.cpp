@@ -102,14 +102,17 @@ void LogService::add_own(LogLevel level, std::string message) {
 }
 
 void LogService::add(const std::string& task_code, const LogEntry& entry) {
-    submit([this, path = task_events_file(options_.data_dir, task_code), entry] { write(path, json_line(entry)); });
+    submit([this, path = task_events_file(options_.data_dir, task_code), entry] {
+        write(path, json_line(entry));
+    });
 }
 
 void LogService::watch(const std::string& task_code, std::uint64_t offset, bool resume,
                        std::vector<std::string> secrets) {
     submit([this, task_code, offset, resume, secrets = std::move(secrets)]() mutable {
         auto& watched = watched_[task_code];
-        // A process that was restarted goes on in the same file: what its predecessor said last is read first.
+        // A process that was restarted goes on in the same file: what its predecessor said last is read
+        // first.
         if (watched.reader == nullptr) {
             watched.reader =
                 std::make_unique<OutputReader>(crash_file(options_.data_dir, task_code),
@@ -198,7 +201,8 @@ void LogService::run() {
             clean_due_ = now + options_.clean_interval;
             clean();
         }
-        const auto due = std::chrono::duration_cast<std::chrono::milliseconds>(follow_due_ - clock_.mono_now());
+        const auto due =
+            std::chrono::duration_cast<std::chrono::milliseconds>(follow_due_ - clock_.mono_now());
         wait = std::clamp(due, std::chrono::milliseconds{1}, options_.poll_interval);
     }
 }
@@ -272,8 +276,8 @@ void LogService::erase_files(const std::string& task_code) {
     for (const auto* folder : {"/log", "/log/events"}) {
         std::error_code error;
         std::vector<std::filesystem::path> gone;
-        for (std::filesystem::directory_iterator at{options_.data_dir + folder, error}, end; !error && at != end;
-             at.increment(error)) {
+        for (std::filesystem::directory_iterator at{options_.data_dir + folder, error}, end;
+             !error && at != end; at.increment(error)) {
             const auto file = at->path().filename().string();
             const auto parsed = parse_name(file);
             if (parsed && parsed->task == name) gone.push_back(at->path());
@@ -295,8 +299,8 @@ void LogService::clean() {
     std::vector<LogFile> files;
     for (const auto* folder : {"/log", "/log/events"}) {
         std::error_code error;
-        for (std::filesystem::directory_iterator at{options_.data_dir + folder, error}, end; !error && at != end;
-             at.increment(error)) {
+        for (std::filesystem::directory_iterator at{options_.data_dir + folder, error}, end;
+             !error && at != end; at.increment(error)) {
             const auto name = at->path().filename().string();
             const auto parsed = parse_name(name);
             struct stat info {};

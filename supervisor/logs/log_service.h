@@ -48,17 +48,18 @@ class LogService {
     LogService(const LogService&) = delete;
     LogService& operator=(const LogService&) = delete;
 
-    // From now on output is followed and old files are removed. Before, only lines are written: whether a file
-    // belongs to a task is not known.
+    // From now on output is followed and old files are removed. Before, only lines are written: whether a
+    // file belongs to a task is not known.
     void start(Deliver deliver, Tasks tasks);
 
     // A line of the supervisor itself, or about a task.
     void add_own(proto::LogLevel level, std::string message);
     void add(const std::string& task_code, const proto::LogEntry& entry);
 
-    // The task has a process: follow what it prints from `offset` of the crash file on, or from where the last
-    // supervisor stopped (`resume`).
-    void watch(const std::string& task_code, std::uint64_t offset, bool resume, std::vector<std::string> secrets);
+    // The task has a process: follow what it prints from `offset` of the crash file on, or from where the
+    // last supervisor stopped (`resume`).
+    void watch(const std::string& task_code, std::uint64_t offset, bool resume,
+               std::vector<std::string> secrets);
     void hide(const std::string& task_code, std::vector<std::string> secrets);
     // The process has ended: its last words are read, then nothing more.
     void unwatch(const std::string& task_code);

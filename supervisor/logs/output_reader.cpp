@@ -22,8 +22,8 @@ constexpr std::chrono::milliseconds kQuiet{400};  // after that an open entry is
 constexpr std::chrono::seconds kSayInterval{1};
 
 UtcTime time_of(const timespec& time) {
-    return UtcTime{std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::seconds{time.tv_sec} +
-                                                                         std::chrono::nanoseconds{time.tv_nsec})};
+    return UtcTime{std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec})};
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 //
 // Bounded in every direction. A turn reads at most kMostPerTurn: of more, the newest is read and the rest is
 // counted. At most a few hundred entries a second get through, with a rate of its own for what went wrong.
-// The file is kept within kFileLimit by cutting off its front. What was left out is said, once a second, by an
-// entry of its own. Threads. One; never the loop: it reads a disk.
+// The file is kept within kFileLimit by cutting off its front. What was left out is said, once a second, by
+// an entry of its own. Threads. One; never the loop: it reads a disk.
 #pragma once
 
 #include <cstdint>

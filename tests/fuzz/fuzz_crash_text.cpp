@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     proto::LogEntry entry;
     if (parse_log_line(text, entry)) {
         proto::LogEntry again;
-        check(parse_log_line(to_json(entry).dump(-1, ' ', false, proto::Json::error_handler_t::replace), again));
+        check(parse_log_line(to_json(entry).dump(-1, ' ', false, proto::Json::error_handler_t::replace),
+                             again));
         check(again.message == entry.message && again.level == entry.level);
     }
     return 0;

@@ -23,9 +23,10 @@ def loud(tmp_path, simulator):
                          log_max_total_bytes="20MiB").start()
     book = Workbook()
     for task in ("FLOOD_LOG", "FLOOD_RAW", "PRINTS", "THROWS", "QUIET"):
-        book.device("D_" + task, simulator.ports[0],
-                    options=f"timeout_ms=500; connect_timeout_ms=500; password={SECRET}")
+        book.device("D_" + task, simulator.ports[0])
         book.point("P_" + task, "D_" + task, "hr:0", "uint32").task(task, "D_" + task, 100)
+    # The history takes no url, but one that is given is a sink's url with a password in it.
+    running.api("POST", "/sinks", 201, json={"sink_code": "history", "type": "history", "url": f"file://user:{SECRET}@here"})
     running.import_workbook(book.save(tmp_path / "plant.xlsx"))
     yield running
     running.stop()

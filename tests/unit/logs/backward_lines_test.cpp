@@ -62,7 +62,8 @@ TEST(BackwardLines, OnlyATornLine) {
 TEST(BackwardLines, LinesOfEverySizeAroundTheBuffer) {
     Files files;
     std::vector<std::string> expected;
-    for (const std::size_t size : {0UL, 1UL, 65'535UL, 65'536UL, 65'537UL, 200'000UL, 1UL << 20, 3UL, 70'000UL}) {
+    for (const std::size_t size :
+         {0UL, 1UL, 65'535UL, 65'536UL, 65'537UL, 200'000UL, 1UL << 20, 3UL, 70'000UL}) {
         const std::string line(size, static_cast<char>('a' + expected.size()));
         append(files.path, line + "\n");
         expected.insert(expected.begin(), line);

@@ -102,7 +102,8 @@ TEST(CrashText, AnUncaughtExceptionIsOneEntryWithItsText) {
 
 constexpr std::string_view kAsan =
     "=================================================================\n"
-    "==4711==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010 at pc 0x55 bp 0x7f sp 0x7f\n"
+    "==4711==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010 at pc 0x55 bp 0x7f sp "
+    "0x7f\n"
     "READ of size 4 at 0x602000000010 thread T0\n"
     "    #0 0x7f in free ../../../../src/libsanitizer/asan/asan_malloc_linux.cpp:52\n"
     "    #1 0x55 in decode(int) /src/worker/decode.cpp:31:7\n"
@@ -129,7 +130,8 @@ TEST(CrashText, ASanitizersReportIsOneEntry) {
 
 TEST(CrashText, OtherSanitizers) {
     const auto race = parse(
-        "==================\nWARNING: ThreadSanitizer: data race (pid=1)\n  Write of size 4\n    #0 f /s/a.cpp:3\n"
+        "==================\nWARNING: ThreadSanitizer: data race (pid=1)\n  Write of size 4\n    #0 f "
+        "/s/a.cpp:3\n"
         "\nSUMMARY: ThreadSanitizer: data race /s/a.cpp:3 in f\n==================\nnext\n");
     ASSERT_EQ(race.size(), 2U);
     EXPECT_EQ(race[0].message, "ThreadSanitizer: data race (pid=1)");
@@ -141,7 +143,8 @@ TEST(CrashText, OtherSanitizers) {
     EXPECT_EQ(undefined.level, LogLevel::kCritical);
     EXPECT_EQ(undefined.source_file, "/s/b.cpp");
     EXPECT_EQ(undefined.line_number, 9U);
-    const auto leak = parse_one("\n==5==ERROR: LeakSanitizer: detected memory leaks\n\nDirect leak of 4 bytes\n");
+    const auto leak =
+        parse_one("\n==5==ERROR: LeakSanitizer: detected memory leaks\n\nDirect leak of 4 bytes\n");
     EXPECT_EQ(leak.message, "LeakSanitizer: detected memory leaks");
 }
 
@@ -167,7 +170,8 @@ TEST(CrashText, OurOwnLineMayBePrinted) {
 }
 
 TEST(CrashText, PiecesOfAnySizeGiveTheSame) {
-    const auto text = std::string{kAsan} + "x: y.c:1: f: Assertion `a' failed.\nplain\n  more\nlast without an end";
+    const auto text =
+        std::string{kAsan} + "x: y.c:1: f: Assertion `a' failed.\nplain\n  more\nlast without an end";
     const auto whole = parse(text);
     for (std::size_t size = 1; size < 40; ++size) {
         SecretMask none;

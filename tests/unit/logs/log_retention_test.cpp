@@ -33,8 +33,9 @@ TEST(LogRetention, KeepsWhatIsYoungAndFits) {
 TEST(LogRetention, RemovesWhatIsOldUnlessItIsInUse) {
     auto in_use = file("used", 1, 99, false);
     in_use.is_in_use = true;
-    EXPECT_THAT(clean_logs({file("a", 1, 31), file("b", 1, 29), file("c", 1, 31, false), in_use}, kKeep, kNow).remove,
-                UnorderedElementsAre("a", "c"));
+    EXPECT_THAT(
+        clean_logs({file("a", 1, 31), file("b", 1, 29), file("c", 1, 31, false), in_use}, kKeep, kNow).remove,
+        UnorderedElementsAre("a", "c"));
 }
 
 TEST(LogRetention, RemovesWhatBelongsToNobody) {
@@ -47,9 +48,9 @@ TEST(LogRetention, RemovesWhatBelongsToNobody) {
 }
 
 TEST(LogRetention, RotatedFilesGoFirstTheOldestOfThemFirst) {
-    const auto cleaning =
-        clean_logs({file("current", 500, 20, false), file("new", 500, 1), file("old", 500, 9), file("mid", 500, 5)},
-                   kKeep, kNow);
+    const auto cleaning = clean_logs(
+        {file("current", 500, 20, false), file("new", 500, 1), file("old", 500, 9), file("mid", 500, 5)},
+        kKeep, kNow);
     EXPECT_THAT(cleaning.remove, ElementsAre("old", "mid"));
     EXPECT_EQ(cleaning.bytes_left, 1000U);
 }

@@ -95,13 +95,15 @@ TEST_F(LogSearch, PagesGoBackWithoutGapOrRepetition) {
             query.before = *page.before;
         }
         ASSERT_THAT(all, SizeIs(100)) << limit;
-        for (int second = 0; second < 100; ++second) EXPECT_EQ(all[static_cast<std::size_t>(second)], std::to_string(second));
+        for (int second = 0; second < 100; ++second)
+            EXPECT_EQ(all[static_cast<std::size_t>(second)], std::to_string(second));
     }
 }
 
 TEST_F(LogSearch, PagesStayThoughTheFilesRotate) {
     RotatingFile writer{files_[0], {3'000, 100}};
-    for (int second = 0; second < 60; ++second) ASSERT_TRUE(writer.write_line(log_line(log_entry(second, std::to_string(second)))));
+    for (int second = 0; second < 60; ++second)
+        ASSERT_TRUE(writer.write_line(log_line(log_entry(second, std::to_string(second)))));
     LogQuery query;
     query.limit = 7;
     std::vector<std::string> all;
@@ -169,8 +171,8 @@ TEST_F(LogSearch, ASearchThatStopsAtSinceReadsNoFurther) {
 
 TEST_F(LogSearch, ForeignCursorsAreRefused) {
     LogQuery query;
-    for (const auto* cursor : {"x", "1", "1.2", "1.2.3", "1.2.3.4.5.6.7", "1.2.3.4.5x", "-1.2.3.4.5", "1.2.3.4.",
-                               "99999999999999999999999.1.1.1.1"}) {
+    for (const auto* cursor : {"x", "1", "1.2", "1.2.3", "1.2.3.4.5.6.7", "1.2.3.4.5x", "-1.2.3.4.5",
+                               "1.2.3.4.", "99999999999999999999999.1.1.1.1"}) {
         query.before = cursor;
         const auto page = search_logs(files_, query);
         ASSERT_FALSE(page) << cursor;

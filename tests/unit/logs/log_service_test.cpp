@@ -103,9 +103,10 @@ TEST_F(LogServiceTest, WhatAProcessPrintsIsDeliveredAndItsLastWordsToo) {
 
 TEST_F(LogServiceTest, OldFilesAndThoseOfDeletedTasksAreRemoved) {
     const auto log = options_.data_dir + "/log/";
-    for (const auto* name : {"T1.jsonl", "T1.jsonl.1", "T1.jsonl.2", "T1.crash", "gone.jsonl", "gone.jsonl.1", "gone.crash",
-                             "events/gone.jsonl", "events/gone.place", "events/T1.jsonl", "supervisor.jsonl",
-                             "supervisor.jsonl.1", "probe.crash", "notes.txt", "T1.jsonl.x"}) {
+    for (const auto* name :
+         {"T1.jsonl", "T1.jsonl.1", "T1.jsonl.2", "T1.crash", "gone.jsonl", "gone.jsonl.1", "gone.crash",
+          "events/gone.jsonl", "events/gone.place", "events/T1.jsonl", "supervisor.jsonl",
+          "supervisor.jsonl.1", "probe.crash", "notes.txt", "T1.jsonl.x"}) {
         append(log + name, "{}\n");
     }
     const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours{24 * 31};
@@ -125,11 +126,13 @@ TEST_F(LogServiceTest, OldFilesAndThoseOfDeletedTasksAreRemoved) {
 
 TEST_F(LogServiceTest, ATaskThatIsForgottenLeavesNoFile) {
     start();
-    for (const auto* name : {"T1.jsonl", "T1.jsonl.1", "T1.crash", "T10.jsonl"}) append(options_.data_dir + "/log/" + name, "x\n");
+    for (const auto* name : {"T1.jsonl", "T1.jsonl.1", "T1.crash", "T10.jsonl"})
+        append(options_.data_dir + "/log/" + name, "x\n");
     service_->add("T1", log_entry(0, "x"));
     service_->forget("T1");
     service_->flush(10s);
-    for (const auto* name : {"T1.jsonl", "T1.jsonl.1", "T1.crash", "events/T1.jsonl"}) EXPECT_FALSE(exists(name)) << name;
+    for (const auto* name : {"T1.jsonl", "T1.jsonl.1", "T1.crash", "events/T1.jsonl"})
+        EXPECT_FALSE(exists(name)) << name;
 }
 
 TEST_F(LogServiceTest, AFloodOfOurOwnIsBoundedCountedAndSaid) {
