@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "proto/shapes.h"
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/fleet_table.h"
 #include "supervisor/cli/json_text.h"
 #include "supervisor/cli/sse_reader.h"
 #include "supervisor/cli/table.h"

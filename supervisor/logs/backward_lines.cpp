@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kChunk = 64 * 1024;
 constexpr unsigned kMostFiles = 1'001;
-constexpr int kRotationRetries = 5;
+constexpr int kRotationRetries = 50;
 
 std::string numbered(const std::string& path, unsigned number) {
     return number == 0 ? path : fmt::format("{}.{}", path, number);
@@ -90,12 +90,16 @@ bool BackwardLines::open_first(LogPosition from) {
 
 bool BackwardLines::open_older() {
     close_file();
+    const auto inode = inode_;
     for (int attempt = 0; attempt < kRotationRetries; ++attempt) {
         // A file that is gone was the oldest: those before it went earlier.
-        const auto number = number_of(path_, inode_);
+        const auto number = number_of(path_, inode);
         if (!number) return false;
-        if (open_number(*number + 1, std::nullopt) || open_number(*number + 2, std::nullopt)) return true;
-        if (number_of(path_, inode_) == number) return false;
+        const bool opened = open_number(*number + 1, std::nullopt) || open_number(*number + 2, std::nullopt);
+        // Unless it still stands where it stood, the other may be any file.
+        if (number_of(path_, inode) == number) return opened;
+        if (opened) seen_.erase(inode_);
+        close_file();
     }
     return false;
 }

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kQuiet{400};  // after that an open entry is complete
 constexpr std::chrono::seconds kSayInterval{1};
+constexpr std::size_t kLastWords = 20;  // entries of a process that has ended
 
 UtcTime time_of(const timespec& time) {
     return UtcTime{std::chrono::duration_cast<std::chrono::microseconds>(
@@ -93,13 +94,16 @@ std::uint64_t OutputReader::read(std::vector<LogEntry>& found, UtcTime now) {
     return grown;
 }
 
-void OutputReader::give(std::vector<LogEntry> found, MonoTime mono, std::vector<LogEntry>& out) {
+// All that the rates allow; the last `sure` ones whatever they say.
+void OutputReader::give(std::vector<LogEntry> found, std::size_t sure, MonoTime mono,
+                        std::vector<LogEntry>& out) {
+    auto left = found.size();
     for (auto& entry : found) {
-        // The end of a process is told whatever else it says; that has a rate of its own as well.
+        // How a process ends is told however much it chattered before.
         auto& rate = entry.level == LogLevel::kCritical  ? last_words_rate_
                      : entry.level >= LogLevel::kWarning ? trouble_rate_
                                                          : rate_;
-        if (!rate.allow(mono)) {
+        if (const bool allowed = rate.allow(mono); left-- > sure && !allowed) {
             ++counters_.lines_dropped;
             continue;
         }
@@ -134,7 +138,7 @@ bool OutputReader::turn(UtcTime now, MonoTime mono, std::vector<LogEntry>& out) 
         text_.flush(found);
         quiet_since_.reset();
     }
-    give(std::move(found), mono, out);
+    give(std::move(found), 0, mono, out);
     say_left_out(now, mono, false, out);
     return grown > kMostPerTurn;
 }
@@ -143,7 +147,7 @@ void OutputReader::finish(UtcTime now, MonoTime mono, std::vector<LogEntry>& out
     std::vector<LogEntry> found;
     read(found, now);
     text_.flush(found);
-    give(std::move(found), mono, out);
+    give(std::move(found), kLastWords, mono, out);
     say_left_out(now, mono, true, out);
 }
 

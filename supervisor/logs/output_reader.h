@@ -46,7 +46,8 @@ class OutputReader {
 
   private:
     std::uint64_t read(std::vector<proto::LogEntry>& found, UtcTime now);
-    void give(std::vector<proto::LogEntry> found, MonoTime mono, std::vector<proto::LogEntry>& out);
+    void give(std::vector<proto::LogEntry> found, std::size_t sure, MonoTime mono,
+              std::vector<proto::LogEntry>& out);
     void say_left_out(UtcTime now, MonoTime mono, bool at_once, std::vector<proto::LogEntry>& out);
     void note_place();
 

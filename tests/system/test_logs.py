@@ -28,6 +28,8 @@ def loud(tmp_path, simulator):
     # The history takes no url, but one that is given is a sink's url with a password in it.
     running.api("POST", "/sinks", 201, json={"sink_code": "history", "type": "history", "url": f"file://user:{SECRET}@here"})
     running.import_workbook(book.save(tmp_path / "plant.xlsx"))
+    for task in ("PRINTS", "THROWS"):
+        running.api("PATCH", f"/tasks/{task}", 200, json={"sinks": "history"})
     yield running
     running.stop()
     running.end_orphans()
@@ -91,18 +93,24 @@ def test_a_process_that_floods_its_standard_error(loud):
 
 
 def test_what_a_process_prints_appears_while_it_runs(loud):
-    loud.start_task("PRINTS")
     stream = loud.http.get(loud.base + "/api/v1/tasks/PRINTS/stream", stream=True, timeout=30)
-    printed = eventually(lambda: (found := {entry["message"]: entry for entry in logs(loud, "PRINTS")})
-                         if any("overflow" in message for message in (found := {e["message"]: e for e in logs(loud, "PRINTS")}))
-                         else None, "the printed lines")
+    loud.start_task("PRINTS")
+    eventually(lambda: logs(loud, "PRINTS", q="overflow"), "the printed lines")
+    printed = {entry["message"]: entry for entry in logs(loud, "PRINTS")}
     assert printed["plain words"]["level"] == "info"
     failed = printed["login with *** failed"]
     assert (failed["level"], failed["source_file"], failed["line_number"]) == ("error", "net.cpp", 77)
     overflow = next(entry for message, entry in printed.items() if "overflow" in message)
     assert overflow["level"] == "critical" and overflow["line_number"] == 9 and "#0" in overflow["exception_info"]
     assert loud.status("PRINTS")["status"] == "RUNNING"
+    streamed = []
+    for line in stream.iter_lines():
+        if line.startswith(b"data: ") and b'"message"' in line:
+            streamed.append(json.loads(line[6:])["message"])
+        if any("overflow" in message for message in streamed):
+            break
     stream.close()
+    assert "plain words" in streamed and "login with *** failed" in streamed
     # The execution log, the worker's lines and the printed ones are one stream in the order of time.
     everything = logs(loud, "PRINTS")
     assert [entry["timestamp"] for entry in everything] == sorted(entry["timestamp"] for entry in everything)

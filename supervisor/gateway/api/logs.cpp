@@ -54,8 +54,11 @@ HttpResponse page_of(const LogPage& page) {
                           {"damaged_lines", page.damaged_lines}});
 }
 
-HttpResponse page_of(const Result<LogPage>& page) {
-    return page ? page_of(*page) : problem(page.error());
+HttpResponse find_page(Context& context, const std::string& task_code, const LogQuery& query) {
+    const auto page = context.services.control.logs(task_code, query);
+    if (page) return page_of(*page);
+    if (page.error().kind != ErrorKind::kInvalidArgument) return problem(page.error());
+    return bad_parameter("before", "the `before` of an earlier page of this log", query.before);
 }
 
 }  // namespace
@@ -66,7 +69,7 @@ HttpResponse task_logs(const HttpRequest& request, Context& context) {
     if (!task) return missing("task", request.param("id"));
     const auto query = read_log_query(request);
     if (!query) return query.error();
-    return page_of(context.services.control.logs(task->code(), *query));
+    return find_page(context, task->code(), *query);
 }
 
 HttpResponse search_all_logs(const HttpRequest& request, Context& context) {
@@ -86,7 +89,7 @@ HttpResponse search_all_logs(const HttpRequest& request, Context& context) {
         if (!task) return missing("task", name);
         code = task->code();
     }
-    return page_of(context.services.control.logs(code, *query));
+    return find_page(context, code, *query);
 }
 
 }  // namespace fieldwarden::supervisor::gateway

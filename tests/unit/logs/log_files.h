@@ -1,6 +1,8 @@
 // Log files as tests need them: lines with a time and a text, and what they hold.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <fstream>
 #include <string>

@@ -68,8 +68,8 @@ class LogServiceTest : public testing::Test {
     std::unique_ptr<LogService> service_;
 };
 
-TEST_F(LogServiceTest, LinesOfTheSupervisorAndAboutATaskAreKept) {
-    start();
+TEST_F(LogServiceTest, LinesOfTheSupervisorAndAboutAATaskAreKept) {
+    start({"T1", "supervisor"});
     service_->add_own(proto::LogLevel::kWarning, "own \xff line");
     service_->add("T1", log_entry(0, "about T1"));
     service_->add("supervisor", log_entry(0, "about a task with our name"));

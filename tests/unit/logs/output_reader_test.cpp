@@ -63,8 +63,8 @@ TEST_F(OutputReaderTest, LinesComeWhenTheNextBeginsOrAfterAQuietMoment) {
     print("error: three\n");
     EXPECT_THAT(turn(), IsEmpty());
     print("  more of it\nfour");
-    EXPECT_THAT(turn(), ElementsAre("error: three"));
-    EXPECT_THAT(finish(), ElementsAre("four"));
+    EXPECT_THAT(turn(), IsEmpty()) << "a line without its end may be more of it";
+    EXPECT_THAT(finish(), ElementsAre("error: three", "four"));
     EXPECT_THAT(finish(), IsEmpty());
 }
 
