@@ -116,7 +116,7 @@ Json write(const Log& m) {
 void read(const Json& j, Log& m) {
     for (const auto& entry : j.at("entries")) m.entries.push_back(log_entry_from_json(entry));
     j.at("dropped").get_to(m.dropped);
-    m.lost = j.value("lost", m.lost);  // a worker of the version before does not say it
+    j.at("lost").get_to(m.lost);
 }
 
 Json write_block(const SampleBatch& samples) {
