@@ -21,6 +21,7 @@
 #include "supervisor/health/vitals.h"
 #include "supervisor/logs/log_counters.h"
 #include "supervisor/logs/log_search.h"
+#include "supervisor/plant/schedule.h"
 #include "supervisor/store/store.h"
 
 namespace fieldwarden::supervisor {
@@ -69,11 +70,14 @@ struct TaskProgress {
         std::uint32_t points_ok = 0;
         std::uint32_t points_total = 0;
         std::string last_error;
+        std::uint64_t timeouts = 0;
+        std::uint32_t period_factor = 1;
     };
     std::vector<Unit> units;
     std::uint64_t cycle = 0;
     double points_per_second = 0;
     std::optional<double> eta_seconds;
+    std::optional<ScheduleEdge> next_edge;
 };
 
 struct ApplyResult {

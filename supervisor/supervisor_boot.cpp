@@ -171,9 +171,6 @@ TaskRuntime& SupervisorLoop::add_task(const Plant& plant, const Record& record) 
     task.removed = false;
     task.protocol = protocol_of(plant, record);
     task.thresholds = thresholds_for(settings_, {});
-    if (const auto options = parse_options(cell_of(Kind::kTask, record, "options"))) {
-        task.start_order = static_cast<std::uint32_t>(task_number(*options, "start_order", task.start_order));
-    }
     set_schedule(task, record);
     return task;
 }
@@ -363,6 +360,9 @@ bool SupervisorLoop::start(TaskRuntime& task, const TaskCompiler& compiler, std:
 }
 
 void SupervisorLoop::set_schedule(TaskRuntime& task, const Record& record) {
+    const auto options = parse_options(cell_of(Kind::kTask, record, "options"));
+    task.start_order = static_cast<std::uint32_t>(
+        task_number(options ? *options : Options{}, "start_order", TaskRuntime{}.start_order));
     task.schedule.reset();
     task.next_edge.reset();
     const auto text = cell_of(Kind::kTask, record, "schedule");

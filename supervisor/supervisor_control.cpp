@@ -1,8 +1,10 @@
 // What others may ask of the supervisor, and how a question crosses to the loop and its answer back.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <future>
+#include <numeric>
 #include <unordered_set>
 
 #include "common/data_paths.h"
@@ -397,11 +399,19 @@ std::vector<ActionResult> Supervisor::act(TaskAction action, const std::vector<s
     }
     auto results =
         ask<std::vector<ActionResult>>([loop = loop_.get(), action, task_codes, actor, configs](auto answer) {
-            std::vector<ActionResult> all;
-            for (const auto& code : task_codes) {
+            // Done in the tasks' start order, answered in the order asked.
+            std::vector<std::size_t> order(task_codes.size());
+            std::iota(order.begin(), order.end(), std::size_t{0});
+            std::ranges::stable_sort(order, {}, [&](std::size_t index) {
+                const auto* task = loop->find(task_codes[index]);
+                return task == nullptr ? 0U : task->start_order;
+            });
+            std::vector<ActionResult> all(task_codes.size());
+            for (const auto index : order) {
+                const auto& code = task_codes[index];
                 const auto config = configs->find(code);
-                all.push_back(
-                    loop->act(action, code, config == configs->end() ? nullptr : &config->second, actor));
+                all[index] =
+                    loop->act(action, code, config == configs->end() ? nullptr : &config->second, actor);
             }
             answer(std::move(all));
         });
