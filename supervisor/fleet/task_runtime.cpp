@@ -59,6 +59,7 @@ void TaskRuntime::set_config(TaskConfigPtr new_config, const Settings& settings)
     thresholds = thresholds_for(settings, options);
     const auto slow = options.find("slow_down");
     slow_down = slow == options.end() ? settings.health.slow_down : slow->second == "true";
+    if (config) secrets.add(secrets_of(*config));
     if (config && !config->devices.empty()) {
         const auto first = config->devices.front().protocol;
         const bool same = std::ranges::all_of(config->devices,
