@@ -116,7 +116,8 @@ Json write(const Log& m) {
 void read(const Json& j, Log& m) {
     for (const auto& entry : j.at("entries")) m.entries.push_back(log_entry_from_json(entry));
     j.at("dropped").get_to(m.dropped);
-    j.at("lost").get_to(m.lost);
+    // A worker of an older build does not say it.
+    m.lost = j.contains("lost") ? j.at("lost").get<decltype(m.lost)>() : decltype(m.lost){};
 }
 
 Json write_block(const SampleBatch& samples) {
