@@ -26,8 +26,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-// A crash file keeps what earlier starts wrote until it is this large; then the next start begins it anew.
-constexpr off_t kCrashFileLimit = 256 * 1024;
+// A crash file keeps what earlier starts wrote. The log service keeps it small; one that is this large
+// nobody looked after, and the next start begins it anew.
+constexpr off_t kCrashFileLimit = 4 * 1024 * 1024;
 constexpr int kKillDeadline = 1'000;  // ms; only a process stuck in the kernel takes longer
 
 std::string_view exit_code_meaning(int code) {
