@@ -138,7 +138,7 @@ std::string protocol_of(const Plant& plant, const Record& task) {
 }  // namespace
 
 TaskRuntime& SupervisorLoop::add_task(const Plant& plant, const Record& record) {
-    auto& task = tasks_[record.code()];
+    auto& task = tasks_[std::string{record.code()}];
     task.code = record.code();
     task.id = record.id;
     task.removed = false;
@@ -249,7 +249,7 @@ void SupervisorLoop::start_desired(const std::map<std::string, DesiredState>& de
     const auto now_plant = plant();
     const TaskCompiler compiler{*now_plant, defaults()};
     for (const auto& record : now_plant->of(Kind::kTask).all()) {
-        auto& task = *find(record.code());
+        auto& task = *find(std::string{record.code()});
         if (task.machine.state != ProcessState::kStopped) continue;
         const auto wanted = desired.find(task.code);
         const bool autostart = cell_of(Kind::kTask, record, "autostart") == "true";

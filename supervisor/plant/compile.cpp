@@ -337,7 +337,7 @@ TaskChanges task_changes(const Plant& before, const Plant& after) {
     const TaskCompiler new_compiler{after};
     for (const auto& task : new_tasks.all()) {
         if (old_tasks.find(task.code()) == nullptr) {
-            changes.added.push_back(task.code());
+            changes.added.emplace_back(task.code());
             continue;
         }
         auto was = old_compiler.compile(task.code());
@@ -345,10 +345,10 @@ TaskChanges task_changes(const Plant& before, const Plant& after) {
         if (was) was->revision = 0;  // every change of the plant raises it
         if (is) is->revision = 0;
         const bool same = was && is ? *was == *is : !was && !is && was.error().message == is.error().message;
-        if (!same) changes.changed.push_back(task.code());
+        if (!same) changes.changed.emplace_back(task.code());
     }
     for (const auto& task : old_tasks.all()) {
-        if (new_tasks.find(task.code()) == nullptr) changes.removed.push_back(task.code());
+        if (new_tasks.find(task.code()) == nullptr) changes.removed.emplace_back(task.code());
     }
     return changes;
 }

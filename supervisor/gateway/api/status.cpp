@@ -38,7 +38,7 @@ OrRefusal<std::string> task_code_of(const HttpRequest& request, Context& context
     const auto index = context.indexes.current();
     const auto* task = index->find(Kind::kTask, request.param("task_code"));
     if (!task) return missing("task", request.param("task_code"));
-    return task->code();
+    return std::string{task->code()};
 }
 
 std::string text_of(const Json& data, const char* member) {
@@ -78,11 +78,11 @@ HttpResponse list_processes(const HttpRequest& request, Context& context) {
             std::min<std::size_t>(tasks.size(), std::size_t{query->page.page - 1} * query->page.page_size);
         const auto end = std::min<std::size_t>(tasks.size(), begin + query->page.page_size);
         Json items = Json::array();
-        for (auto i = begin; i < end; ++i) items.push_back(process_json(tasks[i].code(), bus));
+        for (auto i = begin; i < end; ++i) items.push_back(process_json(std::string{tasks[i].code()}, bus));
         return page_response(std::move(items), query->page, tasks.size());
     }
     std::vector<Json> rows;
-    for (const auto& task : tasks) rows.push_back(process_json(task.code(), bus));
+    for (const auto& task : tasks) rows.push_back(process_json(std::string{task.code()}, bus));
     return list_response(std::move(rows), *query,
                          {"name", "type", "status", "last_error", "connection_status"});
 }
@@ -109,13 +109,13 @@ HttpResponse show_health(const HttpRequest&, Context& context) {
     std::optional<UtcTime> last_check;
     for (const auto& task : plant->of(Kind::kTask).all()) {
         ++summary.total_processes;
-        const auto state = text_of(process_json(task.code(), bus), "status");
+        const auto state = text_of(process_json(std::string{task.code()}, bus), "status");
         bool warning = false;
         bool critical = state == to_name(proto::ProcessState::kCrashed);
         if (critical) summary.issues.push_back(fmt::format("{}: CRASHED", task.code()));
         // Checks of a process that no longer runs say nothing about now.
         if (state != to_name(proto::ProcessState::kStopped) && !critical) {
-            for (const auto& event : health_of(task.code(), bus)) {
+            for (const auto& event : health_of(std::string{task.code()}, bus)) {
                 const auto status = text_of(event->data, "status");
                 if (status != "warning" && status != "critical") continue;
                 (status == "critical" ? critical : warning) = true;
@@ -124,7 +124,7 @@ HttpResponse show_health(const HttpRequest&, Context& context) {
                                                      text_of(event->data, "details")));
             }
         }
-        for (const auto& event : health_of(task.code(), bus))
+        for (const auto& event : health_of(std::string{task.code()}, bus))
             last_check = std::max(last_check.value_or(event->time), event->time);
         if (critical) {
             ++summary.critical_processes;
