@@ -46,7 +46,10 @@ std::optional<std::string> SupervisorLoop::on_hello(WorkerId worker, const proto
     welcome.orphan_grace = settings_.worker.orphan_grace;
     welcome.paused = track.told_paused;
     if (task.config && !stopping && hello.config_revision != task.config->revision) {
-        welcome.config = *task.config;
+        auto config = task.config.kept().full();
+        if (!config) return config.error().message;
+        welcome.config = std::move(*config);
+        trim_at_ = clock_.mono_now() + kSettled;
     }
     link_->send(worker, welcome);
     if (stopping) {
@@ -467,7 +470,7 @@ void SupervisorLoop::show_stale(TaskRuntime& task) {
                      proto::to_json(device.status));
     }
     if (!task.config || !task.worker->ready_at) return;
-    const auto points = point_ids(*task.config);
+    const auto points = task.config.kept().point_ids();
     live_.mark_stale(points, clock_.utc_now());
     const auto topic = "data." + task.code;
     if (!bus_.wanted(topic)) return;

@@ -1,5 +1,6 @@
 // How the supervisor begins (what an earlier one left is taken over), turns and ends.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -167,8 +168,8 @@ void SupervisorLoop::take_up_processes(const std::map<std::string, DesiredState>
         }
         auto& task = *known;
         if (!task.removed) {
-            auto config = compiler.compile(row.task_code);
-            if (config) task.set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
+            const auto config = keep_config(compiler, row.task_code);
+            if (config) task.set_config(*config, settings_);
         }
         const auto wanted = desired.find(row.task_code);
         const auto state = wanted == desired.end() ? DesiredState::kRunning : wanted->second;
@@ -246,9 +247,9 @@ void SupervisorLoop::take_up_waiting(const std::map<std::string, DesiredState>& 
         const auto wanted = desired.find(row.task_code);
         if (task == nullptr || task->session || task->machine.state != ProcessState::kStopped) continue;
         if (wanted == desired.end() || wanted->second == DesiredState::kStopped) continue;
-        auto config = compiler.compile(row.task_code);
+        const auto config = keep_config(compiler, row.task_code);
         if (!config) continue;  // start_desired() says so
-        task->set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
+        task->set_config(*config, settings_);
         // Each retry_attempt stands for one launch, the last one for the launch that is still to come.
         std::uint32_t attempts = 0;
         if (const auto timeline = store_.timeline(row.session_id)) {
@@ -292,13 +293,13 @@ void SupervisorLoop::start_desired(const std::map<std::string, DesiredState>& de
         if (wanted != desired.end()) state = wanted->second;
         if (state == DesiredState::kStopped) continue;
 
-        auto config = compiler.compile(task.code);
+        const auto config = keep_config(compiler, task.code);
         if (!config) {
             task.last_error = config.error().message;
             log(LogLevel::kError, fmt::format("task {} is not started: {}", task.code, task.last_error));
             continue;
         }
-        task.set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
+        task.set_config(*config, settings_);
         feed(task, {.kind = TaskEventKind::kStart,
                     .cause = wanted == desired.end() ? "the supervisor (autostart)"
                                                      : "the supervisor (it ran before)",
@@ -314,7 +315,7 @@ void SupervisorLoop::forget_task(const std::string& code) {
         bus_.forget(topic + code);
     }
     for (const auto& event : bus_.last_values("connection_status." + code + ".")) bus_.forget(event->topic);
-    if (task.config) live_.forget(point_ids(*task.config));
+    if (task.config) live_.forget(task.config.kept().point_ids());
     logs_.forget(code);
     std::erase(launch_queue_, code);
     store_queue_.submit("desired state of " + code, "desired." + code,
@@ -375,6 +376,11 @@ void SupervisorLoop::tick() {
     probes_->tick(now);
     fail_pending([&](const PendingReply& pending) { return now >= pending.deadline; },
                  make_error(ErrorKind::kTimeout, "the worker did not answer in time"));
+    if (trim_at_ && now >= *trim_at_) {
+        // A task of 10,000 points passes through some 20 MB on its way to its worker.
+        ::malloc_trim(0);
+        trim_at_.reset();
+    }
     if (now >= second_due_) {
         second_due_ = now + std::chrono::seconds{1};
         show_fleet(now);

@@ -24,6 +24,9 @@
 
 namespace fieldwarden::supervisor {
 
+// How long after a configuration was compiled what that took is given back to the system.
+inline constexpr std::chrono::seconds kSettled{3};
+
 // What a change of configuration compiled to, made before the loop hears of it.
 struct NewPlant {
     PlantPtr plant;
@@ -140,6 +143,7 @@ class SupervisorLoop {
     MonoTime memory_due_{};
     MonoTime stop_due_{};
     MonoTime prune_due_{};
+    std::optional<MonoTime> trim_at_;  // a configuration was compiled: what that took goes back
     MonoTime lag_forgotten_at_{};
     std::uint64_t launches_ = 0;
     std::uint64_t worker_deaths_ = 0;

@@ -53,7 +53,11 @@ std::optional<std::string> Probes::on_hello(WorkerId worker, const proto::Hello&
     welcome.heartbeat_interval = settings_.heartbeat_interval;
     welcome.orphan_grace = milliseconds{kDeadline};
     welcome.paused = true;
-    if (probe.request.config) welcome.config = *probe.request.config;
+    if (probe.request.config) {
+        auto config = probe.request.config.kept().full();
+        if (!config) return config.error().message;
+        welcome.config = std::move(*config);
+    }
     link_.send(worker, welcome);
     // With a configuration the question waits for Ready.
     if (!probe.request.config) put_question(worker, probe);

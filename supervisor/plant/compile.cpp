@@ -301,6 +301,12 @@ Result<TaskConfig> compile(const Plant& plant, const Record& record, const Point
 TaskCompiler::TaskCompiler(const Plant& plant, TaskDefaults defaults)
     : plant_(plant), defaults_(std::move(defaults)), points_of_device_(index_points(plant)) {}
 
+const std::vector<const Record*>& TaskCompiler::points_of(std::string_view device_code) const {
+    static const std::vector<const Record*> kNone;
+    const auto found = points_of_device_.find(device_code);
+    return found == points_of_device_.end() ? kNone : found->second;
+}
+
 Result<TaskConfig> TaskCompiler::compile(std::string_view task_code) const {
     const auto* record = plant_.of(Kind::kTask).find(task_code);
     if (record == nullptr) return unknown(Kind::kTask, task_code);

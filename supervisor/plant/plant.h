@@ -109,6 +109,10 @@ class TaskCompiler {
   public:
     explicit TaskCompiler(const Plant& plant, TaskDefaults defaults = {});
     [[nodiscard]] Result<TaskConfig> compile(std::string_view task_code) const;
+    [[nodiscard]] const Plant& plant() const { return plant_; }
+    [[nodiscard]] const TaskDefaults& defaults() const { return defaults_; }
+    // The points of a device in plant order.
+    [[nodiscard]] const std::vector<const Record*>& points_of(std::string_view device_code) const;
 
   private:
     const Plant& plant_;

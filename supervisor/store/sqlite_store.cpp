@@ -94,6 +94,7 @@ Status put_records(SqlDatabase& database, Kind kind, const std::vector<Record>& 
         database.prepare(fmt::format("UPDATE \"{}\" SET {} WHERE id = ?", schema.sheet, assignments));
     if (!update) return update.error();
 
+    if (records.empty()) records.reserve(puts.size());
     for (const auto& put : puts) {
         if (const auto fits = check_record(schema, put); !fits) return fits;
         Record record = put;
