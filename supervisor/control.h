@@ -18,6 +18,8 @@
 #include "common/task_config.h"
 #include "proto/shapes.h"
 #include "proto/wire.h"
+#include "supervisor/health/vitals.h"
+#include "supervisor/plant/schedule.h"
 #include "supervisor/store/store.h"
 
 namespace fieldwarden::supervisor {
@@ -66,11 +68,14 @@ struct TaskProgress {
         std::uint32_t points_ok = 0;
         std::uint32_t points_total = 0;
         std::string last_error;
+        std::uint64_t timeouts = 0;
+        std::uint32_t period_factor = 1;
     };
     std::vector<Unit> units;
     std::uint64_t cycle = 0;
     double points_per_second = 0;
     std::optional<double> eta_seconds;
+    std::optional<ScheduleEdge> next_edge;
 };
 
 struct ApplyResult {
@@ -83,6 +88,10 @@ class Control {
   public:
     virtual ~Control() = default;
 
+    // The supervisor about itself, and the fleet with it: its own issues are among those of the summary. Do
+    // not block.
+    [[nodiscard]] virtual SupervisorVitals vitals() const = 0;
+    [[nodiscard]] virtual proto::SystemHealthSummary health_summary() const = 0;
     // The configuration in force. Never null; does not block.
     [[nodiscard]] virtual PlantPtr plant() const = 0;
     // Stores the changes and reloads the running tasks they touch; the others are not disturbed.

@@ -1,8 +1,10 @@
 // What others may ask of the supervisor, and how a question crosses to the loop and its answer back.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <future>
+#include <numeric>
 #include <unordered_set>
 
 #include "supervisor/plant/task_options.h"
@@ -67,6 +69,30 @@ MachineSettings SupervisorLoop::machine_settings(const TaskRuntime& task) const 
     settings.restart.max_attempts = static_cast<std::uint32_t>(
         task_number(options, "max_restart_attempts", settings_.restart.max_attempts));
     return settings;
+}
+
+ProcessLimits SupervisorLoop::limits_of(const TaskRuntime& task) const {
+    static const Options kNone;
+    const auto& options = task.config ? task.config->options : kNone;
+    ProcessLimits limits;
+    limits.open_files =
+        static_cast<std::uint32_t>(task_number(options, "open_files", settings_.worker.open_files));
+    limits.nice = static_cast<int>(task_number(options, "nice", settings_.worker.nice));
+    // With a cgroup the limit is of memory itself; address space would only be in the way.
+    if (!cgroups_) {
+        limits.memory_bytes = task_number(options, "memory_limit_mb", settings_.worker.memory_limit_mb) << 20;
+    }
+    return limits;
+}
+
+GroupLimits SupervisorLoop::group_limits_of(const TaskRuntime& task) const {
+    static const Options kNone;
+    const auto& options = task.config ? task.config->options : kNone;
+    GroupLimits limits;
+    limits.memory_bytes = task_number(options, "memory_limit_mb", settings_.worker.memory_limit_mb) << 20;
+    limits.cpu_percent = static_cast<std::uint32_t>(
+        task_number(options, "cpu_limit_percent", settings_.worker.cpu_limit_percent));
+    return limits;
 }
 
 PlantPtr SupervisorLoop::plant() const {
@@ -151,7 +177,9 @@ ApplyResult SupervisorLoop::take_plant(NewPlant changed) {
     }
     for (const auto& code : changed.changes.changed) {
         auto* task = find(code);
-        if (task != nullptr && reload(*task, changed.configs.at(code))) result.reloaded.push_back(code);
+        if (task == nullptr) continue;
+        set_schedule(*task, *changed.plant->of(Kind::kTask).find(code));
+        if (reload(*task, changed.configs.at(code))) result.reloaded.push_back(code);
     }
     for (const auto& code : changed.changes.removed) {
         auto* task = find(code);
@@ -334,11 +362,19 @@ std::vector<ActionResult> Supervisor::act(TaskAction action, const std::vector<s
     }
     auto results =
         ask<std::vector<ActionResult>>([loop = loop_.get(), action, task_codes, actor, configs](auto answer) {
-            std::vector<ActionResult> all;
-            for (const auto& code : task_codes) {
+            // Done in the tasks' start order, answered in the order asked.
+            std::vector<std::size_t> order(task_codes.size());
+            std::iota(order.begin(), order.end(), std::size_t{0});
+            std::ranges::stable_sort(order, {}, [&](std::size_t index) {
+                const auto* task = loop->find(task_codes[index]);
+                return task == nullptr ? 0U : task->start_order;
+            });
+            std::vector<ActionResult> all(task_codes.size());
+            for (const auto index : order) {
+                const auto& code = task_codes[index];
                 const auto config = configs->find(code);
-                all.push_back(
-                    loop->act(action, code, config == configs->end() ? nullptr : &config->second, actor));
+                all[index] =
+                    loop->act(action, code, config == configs->end() ? nullptr : &config->second, actor);
             }
             answer(std::move(all));
         });

@@ -34,13 +34,21 @@ Json progress_json(const TaskProgress& progress) {
                          {"status", unit.status},
                          {"points_ok", unit.points_ok},
                          {"points_total", unit.points_total},
-                         {"last_error", unit.last_error}});
+                         {"last_error", unit.last_error},
+                         {"timeouts", unit.timeouts},
+                         {"period_factor", unit.period_factor}});
+    }
+    Json next = nullptr;
+    if (progress.next_edge) {
+        next = {{"action", progress.next_edge->opens ? "start" : "stop"},
+                {"at", format_rfc3339(progress.next_edge->at)}};
     }
     return {{"overall_progress", progress.overall_progress},
             {"units", std::move(units)},
             {"cycle", progress.cycle},
             {"points_per_second", progress.points_per_second},
-            {"eta_seconds", progress.eta_seconds ? Json(*progress.eta_seconds) : Json(nullptr)}};
+            {"eta_seconds", progress.eta_seconds ? Json(*progress.eta_seconds) : Json(nullptr)},
+            {"next_schedule", std::move(next)}};
 }
 
 // The entries of a log that a client asked for.
