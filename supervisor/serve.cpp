@@ -227,8 +227,11 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
 
 int serve(const Settings& settings, const Upgrade& upgrade) {
     if (const auto made = make_data_dir(settings.server.data_dir); !made) return fail(made.error().message);
-    // A heap per thread would keep what each of the API's threads once needed.
+    // A heap per thread would keep what each of the API's threads once needed; and large blocks go back to
+    // the system when they are freed, whatever was freed before them.
     ::mallopt(M_ARENA_MAX, 2);
+    ::mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    ::mallopt(M_TRIM_THRESHOLD, 512 << 10);
     int listener = inherited_listener();
     for (;;) {
         Signals signals{upgrade};

@@ -40,7 +40,7 @@ std::optional<std::string> SupervisorLoop::on_hello(WorkerId worker, const proto
     const bool stopping = task.machine.state == ProcessState::kStopping;
     const bool configured = hello.config_revision != 0;
     track.config_revision = hello.config_revision;
-    welcome(task, hello.config_revision);
+    if (auto failed = welcome(task, hello.config_revision)) return failed;
     if (stopping) {
         link_->send(worker, proto::Stop{machine_settings(task).stop_grace});
     } else if (configured) {
@@ -51,8 +51,8 @@ std::optional<std::string> SupervisorLoop::on_hello(WorkerId worker, const proto
     return std::nullopt;
 }
 
-// Tells the task's worker what it is to do, unless it runs this configuration already.
-void SupervisorLoop::welcome(TaskRuntime& task, std::uint64_t known_revision) {
+// Tells the task's worker what it is to do, unless it runs this configuration already. Why it could not.
+std::optional<std::string> SupervisorLoop::welcome(TaskRuntime& task, std::uint64_t known_revision) {
     auto& track = *task.worker;
     track.told_paused = task.machine.desired == DesiredState::kPaused;
     proto::Welcome welcome;
@@ -61,8 +61,14 @@ void SupervisorLoop::welcome(TaskRuntime& task, std::uint64_t known_revision) {
     welcome.orphan_grace = settings_.worker.orphan_grace;
     welcome.paused = track.told_paused;
     const bool stopping = task.machine.state == ProcessState::kStopping;
-    if (task.config && !stopping && known_revision != task.config->revision) welcome.config = *task.config;
+    if (task.config && !stopping && known_revision != task.config->revision) {
+        auto config = task.config.kept().full();
+        if (!config) return config.error().message;
+        welcome.config = std::move(*config);
+        trim_at_ = clock_.mono_now() + kSettled;
+    }
     link_->send(track.id, welcome);
+    return std::nullopt;
 }
 
 void SupervisorLoop::on_message(WorkerId worker, proto::Message&& message) {
@@ -502,7 +508,13 @@ bool SupervisorLoop::hand_to_spare(TaskRuntime& task) {
     track.since = clock_.mono_now();
     track.crash_offset = file_size_of(worker_launch_->crash_file(task.code));
     task.worker = std::move(track);
-    welcome(task, 0);
+    if (const auto failed = welcome(task, 0)) {
+        log(LogLevel::kError, fmt::format("task {} cannot be handed to a spare: {}", task.code, *failed));
+        task.worker->process->kill_group();
+        link_->forget(task.worker->id);
+        task.worker.reset();
+        return false;
+    }
     launched(task, std::move(*task.worker));
     return true;
 }
@@ -514,7 +526,7 @@ void SupervisorLoop::launched(TaskRuntime& task, WorkerTrack track) {
         if (!placed) log(LogLevel::kError, "no cgroup for task " + task.code + ": " + placed.error().message);
     }
     task_of_worker_[track.id] = task.code;
-    auto secrets = task.config ? secrets_of(*task.config) : std::vector<std::string>{};
+    auto secrets = task.config ? secrets_of(task.config.kept().outline()) : std::vector<std::string>{};
     secrets.push_back(track.launch_key);
     log_service_.watch(task.code, track.crash_offset, false, std::move(secrets));
     task.worker = std::move(track);
@@ -568,7 +580,7 @@ void SupervisorLoop::show_stale(TaskRuntime& task) {
                      proto::to_json(device.status));
     }
     if (!task.config || !task.worker->ready_at) return;
-    const auto points = point_ids(*task.config);
+    const auto points = task.config.kept().point_ids();
     live_.mark_stale(points, clock_.utc_now());
     const auto topic = "data." + task.code;
     if (!bus_.wanted(topic)) return;

@@ -1,5 +1,6 @@
 // How the supervisor begins (what an earlier one left is taken over), turns and ends.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -168,7 +169,7 @@ std::string protocol_of(const Plant& plant, const Record& task) {
 }  // namespace
 
 TaskRuntime& SupervisorLoop::add_task(const Plant& plant, const Record& record) {
-    auto& task = tasks_[record.code()];
+    auto& task = tasks_[std::string{record.code()}];
     task.code = record.code();
     task.id = record.id;
     task.removed = false;
@@ -197,8 +198,8 @@ void SupervisorLoop::take_up_processes(const Desired& desired) {
         }
         auto& task = *known;
         if (!task.removed) {
-            auto config = compiler.compile(row.task_code);
-            if (config) task.set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
+            const auto config = keep_config(compiler, row.task_code);
+            if (config) task.set_config(*config, settings_);
         }
         const auto wanted = desired.find(row.task_code);
         const auto state = wanted == desired.end() ? DesiredState::kRunning : wanted->second.state;
@@ -214,7 +215,7 @@ bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredStat
     task.machine.desired = desired;
     // What it printed while nobody read it.
     log_service_.watch(task.code, 0, true, {row.launch_key});
-    if (task.config) log_service_.hide(task.code, secrets_of(*task.config));
+    if (task.config) log_service_.hide(task.code, secrets_of(task.config.kept().outline()));
 
     const auto worker = ++last_worker_;
     auto process = launcher_->adopt(
@@ -288,9 +289,9 @@ void SupervisorLoop::take_up_waiting(const Desired& desired) {
         const auto wanted = desired.find(row.task_code);
         if (task == nullptr || task->session || task->machine.state != ProcessState::kStopped) continue;
         if (wanted == desired.end() || wanted->second.state == DesiredState::kStopped) continue;
-        auto config = compiler.compile(row.task_code);
+        const auto config = keep_config(compiler, row.task_code);
         if (!config) continue;  // start_desired() says so
-        task->set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
+        task->set_config(*config, settings_);
         // Each retry_attempt stands for one launch, the last one for the launch that is still to come.
         std::uint32_t attempts = 0;
         if (const auto timeline = store_.timeline(row.session_id)) {
@@ -329,7 +330,7 @@ void SupervisorLoop::start_desired(const Desired& desired) {
     const auto time = clock_.utc_now();
     std::vector<std::pair<TaskRuntime*, const Record*>> in_order;
     for (const auto& record : now_plant->of(Kind::kTask).all())
-        in_order.emplace_back(find(record.code()), &record);
+        in_order.emplace_back(find(std::string{record.code()}), &record);
     std::ranges::stable_sort(in_order, {}, [](const auto& each) { return each.first->start_order; });
     for (const auto& [found, record] : in_order) {
         auto& task = *found;
@@ -359,13 +360,13 @@ void SupervisorLoop::start_desired(const Desired& desired) {
 }
 
 bool SupervisorLoop::start(TaskRuntime& task, const TaskCompiler& compiler, std::string cause, bool paused) {
-    auto config = compiler.compile(task.code);
+    const auto config = keep_config(compiler, task.code);
     if (!config) {
         task.last_error = config.error().message;
         log(LogLevel::kError, fmt::format("task {} is not started: {}", task.code, task.last_error));
         return false;
     }
-    task.set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
+    task.set_config(*config, settings_);
     return !feed(task, {.kind = TaskEventKind::kStart, .cause = std::move(cause), .paused = paused});
 }
 
@@ -419,7 +420,7 @@ void SupervisorLoop::forget_task(const std::string& code) {
         bus_.forget(topic + code);
     }
     for (const auto& event : bus_.last_values("connection_status." + code + ".")) bus_.forget(event->topic);
-    if (task.config) live_.forget(point_ids(*task.config));
+    if (task.config) live_.forget(task.config.kept().point_ids());
     logs_.forget(code);
     log_service_.forget(code);
     std::erase_if(launch_queue_, [&](const auto& entry) { return entry.task_code == code; });
@@ -484,6 +485,11 @@ void SupervisorLoop::tick() {
     spares_->tick(now, launch_queue_.empty() && !stopping_);
     fail_pending([&](const PendingReply& pending) { return now >= pending.deadline; },
                  make_error(ErrorKind::kTimeout, "the worker did not answer in time"));
+    if (trim_at_ && now >= *trim_at_) {
+        // A task of 10,000 points passes through some 20 MB on its way to its worker.
+        ::malloc_trim(0);
+        trim_at_.reset();
+    }
     if (now >= second_due_) {
         second_due_ = now + std::chrono::seconds{1};
         show_fleet(now);

@@ -26,11 +26,6 @@ Error unknown_task(std::string_view code) {
                       fmt::format("there is no task '{}'", code.substr(0, kLongestCode)));
 }
 
-Result<TaskConfigPtr> shared_config(Result<TaskConfig> config) {
-    if (!config) return config.error();
-    return std::make_shared<const TaskConfig>(std::move(*config));
-}
-
 TaskEventKind event_of(TaskAction action) {
     switch (action) {
         case TaskAction::kStart:
@@ -54,13 +49,6 @@ bool needs_config(TaskAction action) {
 // The stream of a task: its worker's lines and the supervisor's about it.
 std::vector<std::string> files_of_task(const std::string& data_dir, const std::string& code) {
     return {log_file(data_dir, code), task_events_file(data_dir, code)};
-}
-
-// Whether the two differ in nothing but the period (and the revision, which every change raises).
-bool only_period_differs(const TaskConfig& before, TaskConfig after) {
-    after.revision = before.revision;
-    after.period = before.period;
-    return after == before;
 }
 
 }  // namespace
@@ -226,14 +214,14 @@ bool SupervisorLoop::reload(TaskRuntime& task, const Result<TaskConfigPtr>& conf
     const auto before = task.config;
     if (before && task.worker) {
         // Points that are gone are not shown any more.
-        auto gone = point_ids(*before);
-        const auto kept = point_ids(**config);
+        auto gone = before.kept().point_ids();
+        const auto kept = config->kept().point_ids();
         const std::unordered_set<PointId> stay{kept.begin(), kept.end()};
         std::erase_if(gone, [&](PointId point) { return stay.contains(point); });
         live_.forget(gone);
     }
     task.set_config(*config, settings_);
-    log_service_.hide(task.code, secrets_of(**config));
+    log_service_.hide(task.code, secrets_of(config->kept().outline()));
     task.status_changed = true;
     if (!task.worker) {
         feed(task, {.kind = TaskEventKind::kConfigChanged});
@@ -242,15 +230,21 @@ bool SupervisorLoop::reload(TaskRuntime& task, const Result<TaskConfigPtr>& conf
     if (task.machine.state == ProcessState::kStopping) return false;
     // A worker that has not said Hello yet gets the new configuration with its Welcome.
     if (!link_->is_connected(task.worker->id)) return true;
-    const auto& now = **config;
+    const auto& now = config->kept().outline();
     std::string what;
-    if (before && only_period_differs(*before, now)) {
+    if (before && before.kept().only_period_differs(config->kept())) {
         link_->send(task.worker->id, proto::SetPeriod{now.period});
         task.worker->config_revision = now.revision;
         what = fmt::format("period changed from {} to {}", format_duration(before->period),
                            format_duration(now.period));
     } else {
-        link_->send(task.worker->id, proto::Configure{now});
+        auto full = config->kept().full();
+        if (!full) {
+            log(LogLevel::kError, fmt::format("task {}: {}", task.code, full.error().message));
+            return false;
+        }
+        link_->send(task.worker->id, proto::Configure{std::move(*full)});
+        trim_at_ = clock_.mono_now() + kSettled;
         what = fmt::format("configuration revision {} sent to the running worker", now.revision);
     }
     recorder_.note(task, {proto::LogType::kStrategyChange, proto::ExecutionPhase::kRetry, LogLevel::kInfo,
@@ -383,7 +377,7 @@ Result<ApplyResult> Supervisor::apply(const ChangeSet& changes, std::uint64_t ex
     changed->changes = task_changes(*before, **stored);
     const TaskCompiler compiler{**stored, loop_->defaults()};
     for (const auto& code : changed->changes.changed) {
-        changed->configs.emplace(code, shared_config(compiler.compile(code)));
+        changed->configs.emplace(code, keep_config(compiler, code));
     }
     return ask<ApplyResult>(
         [loop = loop_.get(), changed](auto answer) { answer(loop->take_plant(std::move(*changed))); });
@@ -395,7 +389,7 @@ std::vector<ActionResult> Supervisor::act(TaskAction action, const std::vector<s
     if (needs_config(action)) {
         const auto now = plant();
         const TaskCompiler compiler{*now, loop_->defaults()};
-        for (const auto& code : task_codes) configs->emplace(code, shared_config(compiler.compile(code)));
+        for (const auto& code : task_codes) configs->emplace(code, keep_config(compiler, code));
     }
     auto results =
         ask<std::vector<ActionResult>>([loop = loop_.get(), action, task_codes, actor, configs](auto answer) {
@@ -447,8 +441,8 @@ Result<ActionResult> Supervisor::act_on_session(TaskAction action, std::int64_t 
 
 Result<AcquireResult> Supervisor::acquire_once(const std::string& task_code) {
     const auto now = plant();
-    const auto config = std::make_shared<Result<TaskConfigPtr>>(
-        shared_config(compile_task(*now, task_code, loop_->defaults())));
+    const TaskCompiler compiler{*now, loop_->defaults()};
+    const auto config = std::make_shared<Result<TaskConfigPtr>>(keep_config(compiler, task_code));
     auto reply = ask<proto::Reply>([loop = loop_.get(), task_code, config](auto answer) {
         loop->acquire_once(task_code, config.get(), std::move(answer));
     });

@@ -27,6 +27,9 @@
 
 namespace fieldwarden::supervisor {
 
+// How long after a configuration was compiled what that took is given back to the system.
+inline constexpr std::chrono::seconds kSettled{3};
+
 // What a change of configuration compiled to, made before the loop hears of it.
 struct NewPlant {
     PlantPtr plant;
@@ -67,7 +70,7 @@ class SupervisorLoop {
     void launch(TaskRuntime& task);
     bool hand_to_spare(TaskRuntime& task);
     void launched(TaskRuntime& task, WorkerTrack track);
-    void welcome(TaskRuntime& task, std::uint64_t known_revision);
+    std::optional<std::string> welcome(TaskRuntime& task, std::uint64_t known_revision);
     void save_desired(const std::string& code, DesiredState desired);
     void send_pause(TaskRuntime& task, bool paused);
     void end_stray(const TaskRuntime& task);
@@ -168,6 +171,7 @@ class SupervisorLoop {
     MonoTime memory_due_{};
     MonoTime stop_due_{};
     MonoTime prune_due_{};
+    std::optional<MonoTime> trim_at_;  // a configuration was compiled: what that took goes back
     MonoTime lag_forgotten_at_{};
     std::uint64_t launches_ = 0;
     std::uint64_t worker_deaths_ = 0;

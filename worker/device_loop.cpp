@@ -50,6 +50,54 @@ milliseconds call_allowance(const DeviceConfig& config) {
            kCallSlack;
 }
 
+// Stands for a configuration that is not kept: equal for equal ones, and different for any two that a person
+// would write.
+struct Fingerprint {
+    std::size_t size = 0;
+    std::size_t hash = 0;
+    std::uint64_t other_hash = 0;  // FNV-1a
+
+    bool operator==(const Fingerprint&) const = default;
+};
+
+Fingerprint fingerprint_of(const DeviceConfig& config) {
+    const auto payload = proto::encode(proto::TestConnection{0, config}).payload;
+    const std::string_view bytes{reinterpret_cast<const char*>(payload.data()), payload.size()};
+    Fingerprint print{bytes.size(), std::hash<std::string_view>{}(bytes), 0xcbf29ce484222325ULL};
+    for (const char byte : bytes) {
+        print.other_hash = (print.other_hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3ULL;
+    }
+    return print;
+}
+
+// What is needed of the points once driver, schedule and pipeline are made of them: the tenth part.
+class PointNames {
+  public:
+    explicit PointNames(std::span<const PointConfig> points) {
+        std::size_t bytes = 0;
+        for (const auto& point : points) bytes += point.point_code.size();
+        codes_.reserve(bytes);
+        ids_.reserve(points.size());
+        ends_.reserve(points.size());
+        for (const auto& point : points) {
+            codes_ += point.point_code;
+            ids_.push_back(point.id);
+            ends_.push_back(static_cast<std::uint32_t>(codes_.size()));
+        }
+    }
+    [[nodiscard]] std::size_t size() const { return ids_.size(); }
+    [[nodiscard]] PointId id(std::size_t index) const { return ids_[index]; }
+    [[nodiscard]] std::string_view code(std::size_t index) const {
+        const auto begin = index == 0 ? 0 : ends_[index - 1];
+        return std::string_view{codes_}.substr(begin, ends_[index] - begin);
+    }
+
+  private:
+    std::string codes_;
+    std::vector<PointId> ids_;
+    std::vector<std::uint32_t> ends_;
+};
+
 }  // namespace
 
 struct DeviceLoop::Impl {
@@ -60,13 +108,15 @@ struct DeviceLoop::Impl {
           make(std::move(factory)),
           clock(loop_clock),
           allowance(call_allowance(config)),
+          fingerprint(fingerprint_of(config)),
+          points(config.points),
           period(task_period),
           outage(reconnect_policy(config)),
           pipeline(config.points) {
-        all_points.resize(config.points.size());
+        all_points.resize(points.size());
         std::iota(all_points.begin(), all_points.end(), 0U);
         shown.progress.device_code = config.device_code;
-        shown.progress.points_total = static_cast<std::uint32_t>(config.points.size());
+        shown.progress.points_total = static_cast<std::uint32_t>(points.size());
         shown.connection.device_code = config.device_code;
         shown.connection.protocol_type = to_name(config.protocol);
         if (const auto peer = parse_host_port(config.address, kModbusPort)) {
@@ -82,11 +132,13 @@ struct DeviceLoop::Impl {
     };
 
     // --- constant after start
-    const DeviceConfig config;
+    DeviceConfig config;  // without points
     const DeviceEvents events;
     const DriverFactory make;
     const Clock& clock;
     const milliseconds allowance;
+    const Fingerprint fingerprint;
+    const PointNames points;
     std::unique_ptr<Driver> driver;
     std::thread thread;
     std::mutex join_mutex;  // several may call stop()
@@ -278,7 +330,7 @@ void DeviceLoop::Impl::hand_on(double cycle_ms) {
     if (!stats.last_refusal.empty()) {
         ++shown.errors;
         shown.progress.last_error = stats.last_refusal;
-    } else if (pipeline.points_good() == config.points.size()) {
+    } else if (pipeline.points_good() == points.size()) {
         shown.progress.last_error.clear();
     }
 }
@@ -321,7 +373,7 @@ Status DeviceLoop::Impl::read_points(std::span<const std::uint32_t> wanted, Samp
         const auto now = clock.utc_now();
         for (const auto index : wanted) {
             auto& sample = out.emplace_back();
-            sample.point = config.points[index].id;
+            sample.point = points.id(index);
             sample.quality = Quality::kBad;
             sample.code = away_code;
             sample.time = now;
@@ -457,8 +509,7 @@ void DeviceLoop::Impl::log_changes() {
         if (change.after == QualityCode::kNone && away(change.before)) continue;
         auto& line = lines[change.after];
         if (line.points++ < kPointsNamedInLog) {
-            line.names +=
-                fmt::format("{}{}", line.names.empty() ? "" : ", ", config.points[change.index].point_code);
+            line.names += fmt::format("{}{}", line.names.empty() ? "" : ", ", points.code(change.index));
         }
     }
     for (const auto& [code, line] : lines) {
@@ -504,6 +555,7 @@ Status DeviceLoop::start(bool paused) {
     self.paused = paused;
     self.running = true;
     self.schedule.emplace(self.config.points, self.period, self.clock.mono_now());
+    std::vector<PointConfig>{}.swap(self.config.points);  // the memory too, which = {} would keep
     self.thread = std::thread([&self] { self.run(); });
     return {};
 }
@@ -600,8 +652,8 @@ DeviceSnapshot DeviceLoop::snapshot() const {
     return copy;
 }
 
-const DeviceConfig& DeviceLoop::config() const {
-    return impl_->config;
+bool DeviceLoop::is_made_of(const DeviceConfig& config) const {
+    return impl_->fingerprint == fingerprint_of(config);
 }
 
 void DeviceLoop::set_cycle_limit(std::uint64_t cycles, std::function<void()> done) {

@@ -53,8 +53,8 @@ struct DeviceEvents {
 
 class DeviceLoop {
   public:
-    // `config` is kept by copy. `make` makes the driver (make_driver in production; tests pass a scripted
-    // one).
+    // `config` is kept by copy, its points only until start() has made the driver of them. `make` makes the
+    // driver (make_driver in production; tests pass a scripted one).
     using DriverFactory = std::function<Result<std::unique_ptr<Driver>>(const DeviceConfig&)>;
     DeviceLoop(DeviceConfig config, std::chrono::milliseconds task_period, DeviceEvents events,
                DriverFactory make, const Clock& clock);
@@ -75,8 +75,8 @@ class DeviceLoop {
     // samples are returned, not handed to on_samples.
     Result<SampleBatch> acquire_once(std::chrono::milliseconds deadline);
     [[nodiscard]] DeviceSnapshot snapshot() const;
-    // The configuration it was made with.
-    [[nodiscard]] const DeviceConfig& config() const;
+    // Whether this is the configuration it was made with.
+    [[nodiscard]] bool is_made_of(const DeviceConfig& config) const;
     // A run limit: the loop pauses itself after this many further scans and calls `done` once. 0: none.
     void set_cycle_limit(std::uint64_t cycles, std::function<void()> done);
 

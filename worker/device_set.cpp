@@ -28,7 +28,7 @@ Status DeviceSet::apply(const TaskConfig& config, bool paused) {
     for (const auto& device : config.devices) wanted.emplace(device.device_code, &device);
     const auto unchanged = [&](const std::string& code) {
         const auto found = devices_.find(code);
-        return found != devices_.end() && found->second.loop->config() == *wanted.at(code);
+        return found != devices_.end() && found->second.loop->is_made_of(*wanted.at(code));
     };
     // Everything that could be refused is tried before anything is stopped.
     for (const auto& [code, device] : wanted) {

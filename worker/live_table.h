@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <mutex>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "common/sample.h"
@@ -26,15 +28,22 @@ class LiveTable {
     void resend();
 
   private:
+    // The newest sample; its text, if it is one, stands in texts_.
     struct Slot {
-        Sample newest;
+        UtcTime time{};
         UtcTime sent{};
+        std::uint64_t bits = 0;
+        std::uint8_t kind = 0;
+        Quality quality = Quality::kGood;
+        QualityCode code = QualityCode::kNone;
         bool due = false;
     };
+    bool take_value(std::uint32_t index, const Sample& sample);
     std::mutex mutex_;
     std::vector<PointId> ids_;  // sorted; slots_ goes with it
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> due_;
+    std::unordered_map<std::uint32_t, std::string> texts_;  // by position in slots_
 };
 
 }  // namespace fieldwarden::worker

@@ -1,5 +1,6 @@
 #include "worker/pipeline.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -25,24 +26,34 @@ void mark_bad(Sample& sample, QualityCode code) {
 
 Pipeline::Pipeline(std::span<const PointConfig> points) : last_(points.size()) {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    stages_.reserve(points.size());
-    for (const auto& point : points) {
-        last_[stages_.size()].plain = !point.deadband;
-        stages_.push_back({.linear = point.scale != 1.0 || point.offset != 0.0,
-                           .ranged = point.min_value || point.max_value,
-                           .scale = point.scale,
-                           .offset = point.offset,
-                           .least = point.min_value.value_or(-kInfinity),
-                           .most = point.max_value.value_or(kInfinity),
-                           .deadband = point.deadband});
+    for (std::size_t i = 0; i < points.size(); ++i) {
+        const auto& point = points[i];
+        last_[i].plain = !point.deadband;
+        last_[i].stage = place({.linear = point.scale != 1.0 || point.offset != 0.0,
+                                .ranged = point.min_value || point.max_value,
+                                .scale = point.scale,
+                                .offset = point.offset,
+                                .least = point.min_value.value_or(-kInfinity),
+                                .most = point.max_value.value_or(kInfinity),
+                                .deadband = point.deadband});
     }
+}
+
+// Looks only at the newest few, so that a device whose points all differ is no slower to set up.
+std::uint32_t Pipeline::place(const Stage& stage) {
+    constexpr std::size_t kLookedAt = 16;
+    const auto newest = stages_.end() - static_cast<std::ptrdiff_t>(std::min(stages_.size(), kLookedAt));
+    const auto known = std::find(newest, stages_.end(), stage);
+    if (known != stages_.end()) return static_cast<std::uint32_t>(known - stages_.begin());
+    stages_.push_back(stage);
+    return static_cast<std::uint32_t>(stages_.size() - 1);
 }
 
 void Pipeline::convert(std::span<const std::uint32_t> due, std::span<Sample> samples) const {
     for (std::size_t i = 0; i < due.size(); ++i) {
         auto& sample = samples[i];
         if (sample.quality == Quality::kBad) continue;
-        const auto& stage = stages_[due[i]];
+        const auto& stage = stages_[last_[due[i]].stage];
         const auto raw = number_of(sample.value);
         if (!raw) continue;
         double value = *raw;
@@ -70,9 +81,8 @@ bool Pipeline::wanted(const Stage& stage, Last& last, const Sample& sample) cons
         if (const auto* flag = std::get_if<bool>(&sample.value)) number = *flag ? 1.0 : 0.0;
     }
     if (!number) return true;
-    if (!changed && last.delivered_good && std::abs(*number - last.value) < *stage.deadband) return false;
+    if (!changed && std::abs(*number - last.value) < *stage.deadband) return false;
     last.value = *number;
-    last.delivered_good = true;
     return true;
 }
 
@@ -87,7 +97,7 @@ void Pipeline::filter(std::span<const std::uint32_t> due, SampleBatch& samples,
             ++kept;
             continue;
         }
-        const bool keep = wanted(stages_[due[i]], last, sample);
+        const bool keep = wanted(stages_[last.stage], last, sample);
         if (last.code != sample.code) changes.push_back({due[i], last.code, sample.code});
         const bool was_good = last.seen && last.quality == Quality::kGood;
         const bool is_good = sample.quality == Quality::kGood;

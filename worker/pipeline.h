@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -51,18 +52,24 @@ class Pipeline {
         double least = 0;
         double most = 0;
         std::optional<double> deadband;
+
+        bool operator==(const Stage&) const = default;
     };
+    [[nodiscard]] std::uint32_t place(const Stage& stage);
+
     struct Last {
         bool seen = false;
         bool plain = false;  // no deadband: good after good is delivered without a further look
         Quality quality = Quality::kBad;
         QualityCode code = QualityCode::kNone;
-        bool delivered_good = false;
-        double value = 0;  // the last good one delivered
+        std::uint32_t stage = 0;  // position in stages_
+        // The last good one delivered; not a number, from which nothing differs by less than a deadband,
+        // before.
+        double value = std::numeric_limits<double>::quiet_NaN();
     };
     bool wanted(const Stage& stage, Last& last, const Sample& sample) const;
 
-    std::vector<Stage> stages_;
+    std::vector<Stage> stages_;  // most points of a device share one
     std::vector<Last> last_;
     std::uint32_t points_good_ = 0;
 };

@@ -88,8 +88,11 @@ void HistoryCollector::add_to_bucket(Sample&& sample) {
     if (first || sample.time < bucket.earliest) bucket.earliest = sample.time;
     const bool newest = first || sample.time > bucket.latest;
     if (newest) bucket.latest = sample.time;
-    ++bucket.count;
-    if (number) bucket.sum += *number;
+    if (query_.aggregate == HistoryQuery::avg) {
+        add_to_average(bucket, sample.time, *number);
+    } else {
+        ++bucket.count;
+    }
     switch (query_.aggregate) {
         case HistoryQuery::none:
         case HistoryQuery::avg:
@@ -106,6 +109,37 @@ void HistoryCollector::add_to_bucket(Sample&& sample) {
             break;
     }
     if (buckets_.size() >= 2 * limit_ + 1'000) cut_buckets();
+}
+
+// A sample between the oldest and the newest may have been there already.
+void HistoryCollector::add_to_average(Bucket& bucket, UtcTime time, double number) {
+    if (bucket.times.empty() || time > bucket.times.back()) {
+        bucket.times.push_back(time);
+        bucket.sum += number;
+        ++bucket.count;
+        return;
+    }
+    constexpr std::size_t kFew = 64;
+    bucket.late.emplace_back(time, number);
+    if (bucket.late.size() >= std::max(kFew, bucket.times.size() / 2)) take_late(bucket);
+}
+
+void HistoryCollector::take_late(Bucket& bucket) {
+    if (bucket.late.empty()) return;
+    auto& late = bucket.late;
+    auto& times = bucket.times;
+    std::stable_sort(late.begin(), late.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    const auto known = static_cast<std::ptrdiff_t>(times.size());
+    for (std::size_t i = 0; i < late.size(); ++i) {
+        if (i > 0 && late[i].first == late[i - 1].first) continue;
+        if (std::binary_search(times.begin(), times.begin() + known, late[i].first)) continue;
+        times.push_back(late[i].first);
+        bucket.sum += late[i].second;
+        ++bucket.count;
+    }
+    std::inplace_merge(times.begin(), times.begin() + known, times.end());
+    late.clear();
 }
 
 void HistoryCollector::cut_buckets() {
@@ -135,6 +169,7 @@ std::vector<HistoryPoint> HistoryCollector::finish() {
     cut_buckets();
     results.reserve(buckets_.size());
     for (auto& [key, bucket] : buckets_) {
+        take_late(bucket);
         Sample sample = std::move(bucket.extreme);
         sample.time = interval_start(sample.time, query_.interval);
         if (query_.aggregate == HistoryQuery::avg)

@@ -30,7 +30,13 @@ class HistoryCollector {
         Sample extreme;  // min, max or last
         UtcTime earliest{};
         UtcTime latest{};
+        // For an average, which must know every sample: the times of those in `sum`, rising, and what came
+        // out of order since.
+        std::vector<UtcTime> times;
+        std::vector<std::pair<UtcTime, double>> late;
     };
+    static void add_to_average(Bucket& bucket, UtcTime time, double number);
+    static void take_late(Bucket& bucket);
     // (time, rank of the code): the order of results. Times are negated when descending.
     using Key = std::pair<std::int64_t, std::uint32_t>;
 

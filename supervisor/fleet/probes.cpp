@@ -15,7 +15,7 @@ constexpr milliseconds kLeaveGrace{1'000};
 // What a probe that crashes may have printed of what it was asked about.
 SecretMask secrets_in(const Probes::Request& request) {
     SecretMask mask;
-    if (request.config) mask.add(secrets_of(*request.config));
+    if (request.config) mask.add(secrets_of(request.config.kept().outline()));
     if (const auto* connection = std::get_if<proto::TestConnection>(&request.question)) {
         mask.add(secrets_of(connection->device));
     }
@@ -68,7 +68,11 @@ std::optional<std::string> Probes::on_hello(WorkerId worker, const proto::Hello&
     welcome.heartbeat_interval = settings_.heartbeat_interval;
     welcome.orphan_grace = milliseconds{kDeadline};
     welcome.paused = true;
-    if (probe.request.config) welcome.config = *probe.request.config;
+    if (probe.request.config) {
+        auto config = probe.request.config.kept().full();
+        if (!config) return config.error().message;
+        welcome.config = std::move(*config);
+    }
     link_.send(worker, welcome);
     // With a configuration the question waits for Ready.
     if (!probe.request.config) put_question(worker, probe);

@@ -53,13 +53,13 @@ std::uint64_t ErrorWindow::within(std::chrono::minutes window, UtcTime now) cons
 }
 
 void TaskRuntime::set_config(TaskConfigPtr new_config, const Settings& settings) {
+    decltype(point_codes){}.swap(point_codes);
     config = std::move(new_config);
-    point_codes.clear();
     const auto& options = config ? config->options : Options{};
     thresholds = thresholds_for(settings, options);
     const auto slow = options.find("slow_down");
     slow_down = slow == options.end() ? settings.health.slow_down : slow->second == "true";
-    if (config) secrets.add(secrets_of(*config));
+    if (config) secrets.add(secrets_of(config.kept().outline()));
     if (config && !config->devices.empty()) {
         const auto first = config->devices.front().protocol;
         const bool same = std::ranges::all_of(config->devices,
@@ -139,14 +139,6 @@ void TaskRuntime::count_into_session() {
     row.period_ms = beat.period_ms;
     row.cycle_ms = beat.cycle_ms;
     row.spool_pending = beat.spool_pending;
-}
-
-std::vector<PointId> point_ids(const TaskConfig& config) {
-    std::vector<PointId> ids;
-    for (const auto& device : config.devices) {
-        for (const auto& point : device.points) ids.push_back(point.id);
-    }
-    return ids;
 }
 
 TaskFacts facts_of(const TaskRuntime& task, MonoTime now, UtcTime time) {
@@ -279,14 +271,19 @@ TaskProgress progress_of(const TaskRuntime& task, MonoTime now) {
 
 proto::Json data_json(TaskRuntime& task, const SampleBatch& samples) {
     if (task.point_codes.empty() && task.config) {
-        for (const auto& device : task.config->devices) {
-            for (const auto& point : device.points) task.point_codes.emplace(point.id, point.point_code);
+        const auto& points = task.config.kept().points();
+        task.point_codes.reserve(points.size());
+        for (const auto& point : points) {
+            task.point_codes.emplace_back(static_cast<PointId>(point.id), point.code());
         }
+        std::ranges::sort(task.point_codes);
     }
     proto::Json points = proto::Json::array();
     for (const auto& sample : samples) {
-        const auto code = task.point_codes.find(sample.point);
-        if (code != task.point_codes.end()) points.push_back(proto::point_json(code->second, sample));
+        const auto code = std::ranges::lower_bound(task.point_codes, sample.point, {},
+                                                   &std::pair<PointId, std::string_view>::first);
+        if (code == task.point_codes.end() || code->first != sample.point) continue;
+        points.push_back(proto::point_json(code->second, sample));
     }
     return {{"points", std::move(points)}};
 }

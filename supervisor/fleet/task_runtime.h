@@ -8,7 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
 #include "common/secrets.h"
@@ -23,11 +23,12 @@
 #include "supervisor/health/checks.h"
 #include "supervisor/health/frequency.h"
 #include "supervisor/health/recovery.h"
+#include "supervisor/plant/kept_config.h"
 #include "supervisor/plant/schedule.h"
 
 namespace fieldwarden::supervisor {
 
-using TaskConfigPtr = std::shared_ptr<const TaskConfig>;
+using TaskConfigPtr = KeptConfigPtr;
 
 // How many errors happened in the last minutes and hours, in bounded memory: one counter a minute.
 class ErrorWindow {
@@ -124,8 +125,9 @@ struct TaskRuntime {
     bool status_changed = true;
     MonoTime status_due{};
 
-    // Names of the points, for `data.<task>`; filled when someone first wants them.
-    std::unordered_map<PointId, std::string> point_codes;
+    // Codes of the points by rising number, for `data.<task>`; filled when someone first wants them. They are
+    // those of `config`.
+    std::vector<std::pair<PointId, std::string_view>> point_codes;
 
     [[nodiscard]] bool is_active() const {
         return machine.state != proto::ProcessState::kStopped &&
@@ -138,8 +140,6 @@ struct TaskRuntime {
     // Adds the present process's counters to the session's.
     void count_into_session();
 };
-
-std::vector<PointId> point_ids(const TaskConfig& config);
 
 TaskFacts facts_of(const TaskRuntime& task, MonoTime now, UtcTime time);
 proto::ProcessStatus process_status_of(const TaskRuntime& task, MonoTime now, UtcTime time,

@@ -35,6 +35,15 @@ std::optional<std::int64_t> job_of(const fs::path& directory) {
     return id;
 }
 
+std::size_t records_of(const Diff& diff) {
+    std::size_t records = 0;
+    for (const auto kind : kAllKinds) {
+        const auto& of_kind = diff.of(kind);
+        records += of_kind.added.size() + of_kind.changed.size() + of_kind.removed.size();
+    }
+    return records;
+}
+
 }  // namespace
 
 ImportDesk::ImportDesk(fs::path data_dir) : data_dir_(std::move(data_dir)) {}
@@ -90,7 +99,21 @@ void ImportDesk::remember(std::int64_t job_id, std::shared_ptr<const Diff> diff)
     const std::scoped_lock lock(mutex_);
     std::erase_if(diffs_, [&](const auto& entry) { return entry.first == job_id; });
     diffs_.emplace_front(job_id, std::move(diff));
-    if (diffs_.size() > kCachedDiffs) diffs_.pop_back();
+    std::size_t records = 0;
+    std::size_t kept = 0;
+    while (kept < std::min(diffs_.size(), kCachedDiffs)) {
+        records += records_of(*diffs_[kept].second);
+        if (kept > 0 && records > kCachedRecords) break;
+        ++kept;
+    }
+    diffs_.resize(kept);
+}
+
+void ImportDesk::applied(std::int64_t job_id) {
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(diffs_, [&](const auto& entry) {
+        return entry.first == job_id && records_of(*entry.second) > kCachedRecords / kCachedDiffs;
+    });
 }
 
 std::shared_ptr<const Diff> ImportDesk::recall(std::int64_t job_id) const {

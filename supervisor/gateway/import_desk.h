@@ -1,6 +1,6 @@
 // The files of import jobs: <data-dir>/imports/<id>/ holds the workbook as it was uploaded, so that a job can
 // be applied after a restart, and the last few proposals stay in memory, so that apply does not read it
-// twice. Threads: thread safe.
+// twice; large ones only until they are applied or another comes. Threads: thread safe.
 #pragma once
 
 #include <deque>
@@ -19,6 +19,8 @@ namespace fieldwarden::supervisor::gateway {
 class ImportDesk {
   public:
     static constexpr std::size_t kCachedDiffs = 4;
+    // Records in all cached diffs together. The newest is kept whatever its size until it is applied.
+    static constexpr std::size_t kCachedRecords = 20'000;
     static constexpr std::size_t kKeptFiles =
         50;  // jobs whose workbook is kept; older ones cannot be applied
 
@@ -36,6 +38,8 @@ class ImportDesk {
 
     void remember(std::int64_t job_id, std::shared_ptr<const Diff> diff);
     std::shared_ptr<const Diff> recall(std::int64_t job_id) const;
+    // The job is done with: its diff stays only when it is small.
+    void applied(std::int64_t job_id);
 
     // Applying is one at a time, so that one job cannot be applied twice at once.
     std::mutex& apply_mutex() { return apply_mutex_; }

@@ -1,5 +1,6 @@
 #include "supervisor/gateway/plant_index.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace fieldwarden::supervisor::gateway {
@@ -7,10 +8,9 @@ namespace fieldwarden::supervisor::gateway {
 PlantIndex::PlantIndex(PlantPtr plant) : plant_(std::move(plant)), compiler_(*plant_) {
     for (const auto kind : kAllKinds) {
         auto& by_id = by_id_[static_cast<std::size_t>(kind)];
-        for (const auto& record : plant_->of(kind).all()) by_id.emplace(record.id, &record);
-    }
-    for (const auto& point : plant_->of(Kind::kPoint).all()) {
-        points_of_device_[cell_of(Kind::kPoint, point, "device_code")].push_back(&point);
+        by_id.reserve(plant_->of(kind).size());
+        for (const auto& record : plant_->of(kind).all()) by_id.push_back(&record);
+        std::ranges::sort(by_id, {}, &Record::id);
     }
 }
 
@@ -21,14 +21,12 @@ const Record* PlantIndex::find(Kind kind, std::string_view id_or_code) const {
     const auto [rest, error] = std::from_chars(id_or_code.data(), end, id);
     if (error != std::errc{} || rest != end) return nullptr;
     const auto& by_id = by_id_[static_cast<std::size_t>(kind)];
-    const auto found = by_id.find(id);
-    return found == by_id.end() ? nullptr : found->second;
+    const auto found = std::ranges::lower_bound(by_id, id, {}, &Record::id);
+    return found == by_id.end() || (*found)->id != id ? nullptr : *found;
 }
 
 const std::vector<const Record*>& PlantIndex::points_of(std::string_view device_code) const {
-    static const std::vector<const Record*> kNone;
-    const auto found = points_of_device_.find(device_code);
-    return found == points_of_device_.end() ? kNone : found->second;
+    return compiler_.points_of(device_code);
 }
 
 Result<std::shared_ptr<const std::vector<const Record*>>> PlantIndex::points_of_task(

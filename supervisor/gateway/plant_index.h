@@ -35,8 +35,7 @@ class PlantIndex {
 
   private:
     PlantPtr plant_;
-    std::unordered_map<std::string_view, std::vector<const Record*>> points_of_device_;
-    std::array<std::unordered_map<std::int64_t, const Record*>, kKindCount> by_id_;
+    std::array<std::vector<const Record*>, kKindCount> by_id_;  // by rising number
     TaskCompiler compiler_;
     std::mutex mutex_;
     std::unordered_map<std::string, std::shared_ptr<const std::vector<const Record*>>> task_points_;

@@ -305,6 +305,12 @@ Result<TaskConfig> compile(const Plant& plant, const Record& record, const Point
 TaskCompiler::TaskCompiler(const Plant& plant, TaskDefaults defaults)
     : plant_(plant), defaults_(std::move(defaults)), points_of_device_(index_points(plant)) {}
 
+const std::vector<const Record*>& TaskCompiler::points_of(std::string_view device_code) const {
+    static const std::vector<const Record*> kNone;
+    const auto found = points_of_device_.find(device_code);
+    return found == points_of_device_.end() ? kNone : found->second;
+}
+
 Result<TaskConfig> TaskCompiler::compile(std::string_view task_code) const {
     const auto* record = plant_.of(Kind::kTask).find(task_code);
     if (record == nullptr) return unknown(Kind::kTask, task_code);
@@ -341,7 +347,7 @@ TaskChanges task_changes(const Plant& before, const Plant& after) {
     const TaskCompiler new_compiler{after};
     for (const auto& task : new_tasks.all()) {
         if (old_tasks.find(task.code()) == nullptr) {
-            changes.added.push_back(task.code());
+            changes.added.emplace_back(task.code());
             continue;
         }
         auto was = old_compiler.compile(task.code());
@@ -349,10 +355,10 @@ TaskChanges task_changes(const Plant& before, const Plant& after) {
         if (was) was->revision = 0;  // every change of the plant raises it
         if (is) is->revision = 0;
         const bool same = was && is ? *was == *is : !was && !is && was.error().message == is.error().message;
-        if (!same) changes.changed.push_back(task.code());
+        if (!same) changes.changed.emplace_back(task.code());
     }
     for (const auto& task : old_tasks.all()) {
-        if (new_tasks.find(task.code()) == nullptr) changes.removed.push_back(task.code());
+        if (new_tasks.find(task.code()) == nullptr) changes.removed.emplace_back(task.code());
     }
     return changes;
 }

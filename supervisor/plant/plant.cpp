@@ -1,6 +1,7 @@
 #include "supervisor/plant/plant.h"
 
 #include <algorithm>
+#include <bit>
 #include <unordered_set>
 
 namespace fieldwarden::supervisor {
@@ -13,23 +14,55 @@ std::string_view cell_of(Kind kind, const Record& record, std::string_view name)
     return schema.fields[index].fallback;
 }
 
+std::size_t Records::slot_of(std::string_view code, std::uint32_t& mark) const {
+    const auto last = static_cast<std::uint32_t>(slots_.size() - 1);
+    const std::uint64_t hash = std::hash<std::string_view>{}(code);
+    mark = static_cast<std::uint32_t>(hash >> 32) & ~last;
+    for (auto slot = static_cast<std::uint32_t>(hash) & last;; slot = (slot + 1) & last) {
+        const auto held = slots_[slot];
+        if (held == 0) return slot;
+        if ((held & ~last) == mark && records_[(held & last) - 1].code() == code) return slot;
+    }
+}
+
+// Room for `count` codes with at least a third of the slots free.
+void Records::grow(std::size_t count) {
+    constexpr std::size_t kFewest = 8;
+    const auto wanted = std::bit_ceil(std::max(kFewest, count + count / 2 + 1));
+    if (wanted <= slots_.size()) return;
+    slots_.assign(wanted, 0);
+    index_all();
+}
+
+void Records::index_all() {
+    std::fill(slots_.begin(), slots_.end(), 0);
+    std::uint32_t mark = 0;
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+        const auto slot = slot_of(records_[i].code(), mark);
+        slots_[slot] = mark | static_cast<std::uint32_t>(i + 1);
+    }
+}
+
 void Records::reserve(std::size_t count) {
     records_.reserve(count);
-    by_code_.reserve(count);
+    grow(count);
 }
 
 bool Records::add(Record&& record) {
-    if (!by_code_.try_emplace(record.code(), records_.size()).second) return false;
+    grow(records_.size() + 1);
+    std::uint32_t mark = 0;
+    auto& slot = slots_[slot_of(record.code(), mark)];
+    if (slot != 0) return false;
     records_.push_back(std::move(record));
+    slot = mark | static_cast<std::uint32_t>(records_.size());
     return true;
 }
 
 void Records::put(Record record) {
-    const auto [at, is_new] = by_code_.try_emplace(record.code(), records_.size());
-    if (is_new) {
-        records_.push_back(std::move(record));
+    if (const auto* known = find(record.code())) {
+        records_[static_cast<std::size_t>(known - records_.data())] = std::move(record);
     } else {
-        records_[at->second] = std::move(record);
+        add(std::move(record));
     }
 }
 
@@ -39,30 +72,27 @@ bool Records::remove(std::string_view code) {
 }
 
 std::size_t Records::remove_all(std::span<const std::string> codes) {
-    std::unordered_set<std::size_t> gone;
+    std::unordered_set<const Record*> gone;
     for (const auto& code : codes) {
-        if (const auto found = by_code_.find(code); found != by_code_.end()) {
-            gone.insert(found->second);
-            by_code_.erase(found);
-        }
+        if (const auto* record = find(code)) gone.insert(record);
     }
     if (gone.empty()) return 0;
     std::size_t kept = 0;
     for (std::size_t i = 0; i < records_.size(); ++i) {
-        if (gone.contains(i)) continue;
-        if (kept != i) {
-            by_code_.find(records_[i].code())->second = kept;
-            records_[kept] = std::move(records_[i]);
-        }
+        if (gone.contains(&records_[i])) continue;
+        if (kept != i) records_[kept] = std::move(records_[i]);
         ++kept;
     }
     records_.resize(kept);
+    index_all();
     return gone.size();
 }
 
 const Record* Records::find(std::string_view code) const {
-    const auto found = by_code_.find(code);
-    return found == by_code_.end() ? nullptr : &records_[found->second];
+    if (slots_.empty()) return nullptr;
+    std::uint32_t mark = 0;
+    const auto held = slots_[slot_of(code, mark)];
+    return held == 0 ? nullptr : &records_[(held & (slots_.size() - 1)) - 1];
 }
 
 const Record* Records::find_id(std::int64_t id) const {

@@ -15,6 +15,7 @@
 
 #include "common/result.h"
 #include "common/task_config.h"
+#include "supervisor/plant/cells.h"
 #include "supervisor/plant/schema.h"
 
 namespace fieldwarden::supervisor {
@@ -22,9 +23,9 @@ namespace fieldwarden::supervisor {
 // One site, device, point, …: canonical text per field, in the order of its schema; "" is an empty cell.
 struct Record {
     std::int64_t id = 0;  // the store's id; 0 for a record that is not stored yet
-    std::vector<std::string> cells;
+    Cells cells;
 
-    [[nodiscard]] const std::string& code() const { return cells.front(); }
+    [[nodiscard]] std::string_view code() const { return cells.empty() ? std::string_view{} : cells.front(); }
     bool operator==(const Record&) const = default;
 };
 
@@ -51,12 +52,15 @@ class Records {
     [[nodiscard]] bool empty() const { return records_.empty(); }
 
   private:
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-    };
+    // Where in slots_ the code stands, or the free slot where it belongs.
+    [[nodiscard]] std::size_t slot_of(std::string_view code, std::uint32_t& mark) const;
+    void grow(std::size_t count);
+    void index_all();
+
     std::vector<Record> records_;
-    std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> by_code_;
+    // A hash table with linear probing: a power of two of slots, each 0 (free) or a position + 1 in its low
+    // bits below the high bits of the code's hash, so that a slot of another code is passed over unread.
+    std::vector<std::uint32_t> slots_;
 };
 
 struct Plant {
@@ -106,6 +110,10 @@ class TaskCompiler {
   public:
     explicit TaskCompiler(const Plant& plant, TaskDefaults defaults = {});
     [[nodiscard]] Result<TaskConfig> compile(std::string_view task_code) const;
+    [[nodiscard]] const Plant& plant() const { return plant_; }
+    [[nodiscard]] const TaskDefaults& defaults() const { return defaults_; }
+    // The points of a device in plant order.
+    [[nodiscard]] const std::vector<const Record*>& points_of(std::string_view device_code) const;
 
   private:
     const Plant& plant_;

@@ -1,21 +1,50 @@
 #include "supervisor/status/live_values.h"
 
+#include <algorithm>
 #include <mutex>
+
+#include "common/value_bits.h"
 
 namespace fieldwarden::supervisor {
 
+const LiveValues::Slot* LiveValues::find(PointId point) const {
+    const auto page = pages_.find(point / kPageSlots);
+    if (page == pages_.end()) return nullptr;
+    const auto& slot = page->second->slots[point % kPageSlots];
+    return slot.held ? &slot : nullptr;
+}
+
+Sample LiveValues::sample_of(PointId point, const Slot& slot) const {
+    Sample sample{.point = point, .quality = slot.quality, .code = slot.code, .time = slot.time, .value = {}};
+    const auto text = texts_.empty() ? texts_.end() : texts_.find(point);
+    sample.value = text == texts_.end() ? value_of(slot.kind, slot.bits) : Value{text->second};
+    return sample;
+}
+
+void LiveValues::put(const Sample& sample) {
+    auto& page = pages_[sample.point / kPageSlots];
+    if (!page) page = std::make_unique<Page>();
+    auto& slot = page->slots[sample.point % kPageSlots];
+    if (slot.held && sample.time < slot.time) return;
+    if (!slot.held) ++page->held;
+    const auto kind = static_cast<std::uint8_t>(sample.value.index());
+    if (is_text(sample.value)) {
+        texts_[sample.point] = std::get<std::string>(sample.value);
+    } else if (!texts_.empty()) {
+        texts_.erase(sample.point);
+    }
+    slot = {sample.time, bits_of(sample.value), kind, sample.quality, sample.code, true};
+}
+
 void LiveValues::put(std::span<const Sample> samples) {
     const std::unique_lock lock{mutex_};
-    for (const auto& sample : samples) {
-        const auto [held, added] = samples_.try_emplace(sample.point, sample);
-        if (!added && sample.time >= held->second.time) held->second = sample;
-    }
+    for (const auto& sample : samples) put(sample);
 }
 
 std::optional<Sample> LiveValues::get(PointId point) const {
     const std::shared_lock lock{mutex_};
-    const auto held = samples_.find(point);
-    return held == samples_.end() ? std::nullopt : std::optional{held->second};
+    const auto* slot = find(point);
+    return slot == nullptr ? std::nullopt : std::optional{sample_of(point, *slot)};
 }
 
 std::vector<std::optional<Sample>> LiveValues::get(std::span<const PointId> points) const {
@@ -23,8 +52,8 @@ std::vector<std::optional<Sample>> LiveValues::get(std::span<const PointId> poin
     found.reserve(points.size());
     const std::shared_lock lock{mutex_};
     for (const auto point : points) {
-        const auto held = samples_.find(point);
-        found.push_back(held == samples_.end() ? std::nullopt : std::optional{held->second});
+        const auto* slot = find(point);
+        found.push_back(slot == nullptr ? std::nullopt : std::optional{sample_of(point, *slot)});
     }
     return found;
 }
@@ -32,18 +61,26 @@ std::vector<std::optional<Sample>> LiveValues::get(std::span<const PointId> poin
 void LiveValues::mark_stale(std::span<const PointId> points, UtcTime now) {
     const std::unique_lock lock{mutex_};
     for (const auto point : points) {
-        const auto held = samples_.find(point);
+        auto* slot = find(point);
         // A value that was bad already keeps the reason it had.
-        if (held == samples_.end() || held->second.quality == Quality::kBad) continue;
-        held->second.quality = Quality::kBad;
-        held->second.code = QualityCode::kStale;
-        held->second.time = std::max(held->second.time, now);
+        if (slot == nullptr || slot->quality == Quality::kBad) continue;
+        slot->quality = Quality::kBad;
+        slot->code = QualityCode::kStale;
+        slot->time = std::max(slot->time, now);
     }
 }
 
 void LiveValues::forget(std::span<const PointId> points) {
     const std::unique_lock lock{mutex_};
-    for (const auto point : points) samples_.erase(point);
+    for (const auto point : points) {
+        const auto page = pages_.find(point / kPageSlots);
+        if (page == pages_.end()) continue;
+        auto& slot = page->second->slots[point % kPageSlots];
+        if (!slot.held) continue;
+        slot = {};
+        texts_.erase(point);
+        if (--page->second->held == 0) pages_.erase(page);
+    }
 }
 
 }  // namespace fieldwarden::supervisor

@@ -3,9 +3,12 @@
 // thread safe.
 #pragma once
 
+#include <array>
+#include <memory>
 #include <optional>
 #include <shared_mutex>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -25,8 +28,32 @@ class LiveValues {
     void forget(std::span<const PointId> points);
 
   private:
+    // A sample in 24 bytes. Texts, which are rare, stand beside in texts_.
+    struct Slot {
+        UtcTime time{};
+        std::uint64_t bits = 0;  // of a number or a truth value
+        std::uint8_t kind = 0;   // position in Value
+        Quality quality = Quality::kGood;
+        QualityCode code = QualityCode::kNone;
+        bool held = false;
+    };
+    // Numbers of points are given one after the other, so those of a task lie on few pages.
+    static constexpr std::size_t kPageSlots = 256;
+    struct Page {
+        std::array<Slot, kPageSlots> slots{};
+        std::size_t held = 0;
+    };
+
+    [[nodiscard]] const Slot* find(PointId point) const;
+    [[nodiscard]] Slot* find(PointId point) {
+        return const_cast<Slot*>(static_cast<const LiveValues*>(this)->find(point));
+    }
+    void put(const Sample& sample);
+    [[nodiscard]] Sample sample_of(PointId point, const Slot& slot) const;
+
     mutable std::shared_mutex mutex_;
-    std::unordered_map<PointId, Sample> samples_;
+    std::unordered_map<PointId, std::unique_ptr<Page>> pages_;  // by number / kPageSlots
+    std::unordered_map<PointId, std::string> texts_;
 };
 
 }  // namespace fieldwarden::supervisor

@@ -33,16 +33,13 @@ Status load_kind(SqlDatabase& database, Kind kind, Records& records) {
     auto rows = database.prepare(
         fmt::format("SELECT id{} FROM \"{}\" ORDER BY id", quoted_columns(schema), schema.sheet));
     if (!rows) return rows.error();
+    std::vector<std::string> cells(schema.fields.size());
     while (true) {
         const auto row = rows->step();
         if (!row) return row.error();
         if (!*row) return {};
-        Record record;
-        record.id = rows->integer(0);
-        record.cells.reserve(schema.fields.size());
-        for (std::size_t i = 0; i < schema.fields.size(); ++i) {
-            record.cells.push_back(rows->string(static_cast<int>(i) + 1));
-        }
+        for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = rows->string(static_cast<int>(i) + 1);
+        Record record{rows->integer(0), cells};
         if (record.code().empty() || !records.add(std::move(record))) {
             return make_error(ErrorKind::kCorrupt,
                               fmt::format("{}: table {} holds an empty code or one code twice",
@@ -74,8 +71,7 @@ Status check_record(const KindSchema& schema, const Record& record) {
             ErrorKind::kInvalidArgument,
             fmt::format("a {} with {} cells and code '{}' cannot be stored; {} cells and a code are "
                         "wanted",
-                        schema.noun, record.cells.size(),
-                        record.cells.empty() ? std::string{} : record.code().substr(0, kLongestCode),
+                        schema.noun, record.cells.size(), record.code().substr(0, kLongestCode),
                         schema.fields.size()));
     }
     return {};
@@ -98,6 +94,7 @@ Status put_records(SqlDatabase& database, Kind kind, const std::vector<Record>& 
         database.prepare(fmt::format("UPDATE \"{}\" SET {} WHERE id = ?", schema.sheet, assignments));
     if (!update) return update.error();
 
+    if (records.empty()) records.reserve(puts.size());
     for (const auto& put : puts) {
         if (const auto fits = check_record(schema, put); !fits) return fits;
         Record record = put;
@@ -106,7 +103,7 @@ Status put_records(SqlDatabase& database, Kind kind, const std::vector<Record>& 
         auto& statement = known == nullptr ? *insert : *update;
         statement.rewind();
         int at = 0;
-        for (const auto& cell : record.cells) statement.put(++at, cell);
+        for (const auto cell : record.cells) statement.put(++at, cell);
         if (known != nullptr) statement.put(++at, known->id);
         if (const auto done = statement.run(); !done) return done;
         record.id = known == nullptr ? database.last_insert_id() : known->id;

@@ -65,32 +65,32 @@ RecordCheck check_record(Kind kind, std::span<const std::string> cells, const Re
     const auto language = rules.language;
     RecordCheck result;
     Findings findings;
-    auto& record = result.record;
-    record.id = existing == nullptr ? 0 : existing->id;
-    record.cells.resize(schema.fields.size());
+    std::vector<std::string> canonical(schema.fields.size());
     for (std::size_t i = 0; i < schema.fields.size(); ++i) {
         const auto before = findings.size();
         if (i < cells.size()) {
-            canonical_text(schema.fields[i], i, cells[i], language, record.cells[i], findings);
+            canonical_text(schema.fields[i], i, cells[i], language, canonical[i], findings);
         }
-        if (schema.fields[i].required && record.cells[i].empty() && findings.size() == before) {
+        if (schema.fields[i].required && canonical[i].empty() && findings.size() == before) {
             findings.push_back({i, ProblemCode::kMissingValue,
                                 say(language, "a value is required here; fill it in", "此处必须填写")});
         }
     }
-    put_back_secrets(kind, existing, record, language, findings);
+    put_back_secrets(kind, existing, canonical, language, findings);
+    auto& record = result.record;
+    record = {existing == nullptr ? 0 : existing->id, canonical};
 
     if (existing != nullptr && !record.code().empty() && record.code() != existing->code()) {
         findings.push_back({0, ProblemCode::kBadCode,
                             say(language, "the code names the record for good; create a new one instead",
                                 "编码不可更改，请新建一条记录"),
-                            record.code()});
+                            std::string{record.code()}});
     } else if (existing == nullptr && !record.code().empty() &&
                plant.of(kind).find(record.code()) != nullptr) {
         findings.push_back({0, ProblemCode::kDuplicateCode,
                             say(language, "there is a {} with this code already", "已存在编码相同的{1}",
                                 schema.noun, schema.noun_zh),
-                            record.code()});
+                            std::string{record.code()}});
     }
 
     RecordChecks checks{plant, rules};
@@ -137,7 +137,7 @@ std::vector<Problem> check_removal(Kind kind, std::string_view code, const Plant
             std::vector<std::string> users;
             std::size_t count = 0;
             for (const auto& record : plant.of(from).all()) {
-                const auto& cell = record.cells[i];
+                const auto cell = record.cells[i];
                 bool refers = cell == code;
                 if (list) {
                     // A glob goes on to mean what else it matches.
@@ -146,7 +146,7 @@ std::vector<Problem> check_removal(Kind kind, std::string_view code, const Plant
                 }
                 if (!refers) continue;
                 constexpr std::size_t kNamed = 5;
-                if (++count <= kNamed) users.push_back(record.code());
+                if (++count <= kNamed) users.emplace_back(record.code());
             }
             if (count == 0) continue;
             problems.push_back(

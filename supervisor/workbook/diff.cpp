@@ -7,16 +7,15 @@ namespace fieldwarden::supervisor {
 
 namespace {
 
-const std::string& cell(const Record& record, std::size_t field) {
-    static const std::string kEmpty;
-    return field < record.cells.size() ? record.cells[field] : kEmpty;
+std::string_view cell(const Record& record, std::size_t field) {
+    return field < record.cells.size() ? record.cells[field] : std::string_view{};
 }
 
 RecordChange changes_of(const KindSchema& schema, const Record& from, const Record& to) {
-    RecordChange change{to.code(), {}};
+    RecordChange change{std::string{to.code()}, {}};
     for (std::size_t i = 0; i < schema.fields.size(); ++i) {
-        const auto& before = cell(from, i);
-        const auto& after = cell(to, i);
+        const auto before = cell(from, i);
+        const auto after = cell(to, i);
         if (before == after) continue;
         change.fields.push_back(
             {i, masked_cell(schema.fields[i], before), masked_cell(schema.fields[i], after)});
@@ -78,7 +77,7 @@ Diff diff(const Plant& current, const Plant& proposed) {
         for (const auto& record : proposed.of(kind).all()) {
             const auto* stored = current.of(kind).empty() ? nullptr : current.of(kind).find(record.code());
             if (stored == nullptr) {
-                of_kind.added.push_back(record.code());
+                of_kind.added.emplace_back(record.code());
                 changes.put.push_back(record);
             } else if (auto change = changes_of(schema, *stored, record); change.fields.empty()) {
                 ++of_kind.unchanged;
@@ -88,7 +87,7 @@ Diff diff(const Plant& current, const Plant& proposed) {
             }
         }
         for (const auto& record : current.of(kind).all()) {
-            if (proposed.of(kind).find(record.code()) == nullptr) of_kind.removed.push_back(record.code());
+            if (proposed.of(kind).find(record.code()) == nullptr) of_kind.removed.emplace_back(record.code());
         }
         changes.removed = of_kind.removed;
     }

@@ -14,9 +14,8 @@ namespace fieldwarden::supervisor {
 
 namespace {
 
-const std::string& cell(const Record& record, std::size_t field) {
-    static const std::string kEmpty;
-    return field < record.cells.size() ? record.cells[field] : kEmpty;
+std::string_view cell(const Record& record, std::size_t field) {
+    return field < record.cells.size() ? record.cells[field] : std::string_view{};
 }
 
 // Positions of the fields that are looked at for every row.
@@ -125,7 +124,7 @@ void RecordChecks::dangling(Kind kind, std::size_t field, std::string_view code,
 
 void RecordChecks::reference(Kind kind, const Record& record, std::string_view name, Findings& findings) {
     const auto field = field_at(kind, name);
-    const auto& code = cell(record, field);
+    const auto code = cell(record, field);
     const auto target = schema_of(kind).fields[field].refers_to;
     if (code.empty() || plant_.of(target).find(code) != nullptr) return;
     dangling(target, field, code, findings);
@@ -168,7 +167,7 @@ void RecordChecks::period(Kind kind, const Record& record, Findings& findings) {
     static const std::array<std::size_t, 2> kFields{field_at(Kind::kPoint, "period_ms"),
                                                     field_at(Kind::kTask, "period_ms")};
     const auto field = kFields[kind == Kind::kTask ? 1 : 0];
-    const auto& text = cell(record, field);
+    const auto text = cell(record, field);
     if (text.empty()) return;
     const auto value = parse_number(text);
     if (value && *value >= static_cast<double>(kShortestPeriodMs) &&
@@ -178,7 +177,7 @@ void RecordChecks::period(Kind kind, const Record& record, Findings& findings) {
     findings.push_back({field, ProblemCode::kPeriodOutOfRange,
                         say(language_, "a period is {} to {} milliseconds (one day)",
                             "周期应为 {} 到 {} 毫秒（一天）", kShortestPeriodMs, kLongestPeriodMs),
-                        text});
+                        std::string{text}});
 }
 
 DeviceFacts RecordChecks::facts_of(const Record& device) {
@@ -210,11 +209,12 @@ void RecordChecks::device(const Record& record, Findings& findings) {
         findings.push_back({kProtocol, ProblemCode::kUnsupportedProtocol,
                             say(language_, "this version has no driver for {}; it has: {}",
                                 "此版本没有 {} 驱动，可用：{}", to_name(*protocol), known),
-                            cell(record, kProtocol)});
+                            std::string{cell(record, kProtocol)}});
     }
-    if (const auto& address = cell(record, kAddress); !address.empty()) {
+    if (const auto address = cell(record, kAddress); !address.empty()) {
         if (auto problem = device_address_problem(*protocol, address, language_)) {
-            findings.push_back({kAddress, ProblemCode::kBadAddress, std::move(*problem), address});
+            findings.push_back(
+                {kAddress, ProblemCode::kBadAddress, std::move(*problem), std::string{address}});
         }
     }
     options(Kind::kDevice, cell(record, kOptions), device_options(*protocol), to_name(*protocol), findings);
@@ -222,7 +222,7 @@ void RecordChecks::device(const Record& record, Findings& findings) {
 
 void RecordChecks::point(const Record& record, Findings& findings, std::optional<ModbusPlace>* place) {
     const auto& fields = point_fields();
-    const auto& code = cell(record, fields.device);
+    const auto code = cell(record, fields.device);
     if (code.empty()) {
         point_on(record, {}, findings, place);
         return;
@@ -246,18 +246,19 @@ void RecordChecks::point_on(const Record& record, const DeviceFacts& device, Fin
                             std::optional<ModbusPlace>* place) {
     const auto& fields = point_fields();
     period(Kind::kPoint, record, findings);
-    if (const auto& scale = cell(record, fields.scale); scale == "0") {
+    if (const auto scale = cell(record, fields.scale); scale == "0") {
         findings.push_back({fields.scale, ProblemCode::kZeroScale,
                             say(language_, "a scale of 0 makes every value 0; leave it empty for 1",
                                 "比例为 0 会使所有值变为 0，留空表示 1"),
-                            scale});
+                            std::string{scale}});
     }
-    if (const auto& deadband = cell(record, fields.deadband); deadband.starts_with('-')) {
+    if (const auto deadband = cell(record, fields.deadband); deadband.starts_with('-')) {
         findings.push_back({fields.deadband, ProblemCode::kBadValue,
-                            say(language_, "a deadband is 0 or more", "死区应大于或等于 0"), deadband});
+                            say(language_, "a deadband is 0 or more", "死区应大于或等于 0"),
+                            std::string{deadband}});
     }
-    const auto& least = cell(record, fields.least);
-    const auto& most = cell(record, fields.most);
+    const auto least = cell(record, fields.least);
+    const auto most = cell(record, fields.most);
     if (!least.empty() && !most.empty()) {
         const auto low = parse_number(least);
         const auto high = parse_number(most);
@@ -265,18 +266,19 @@ void RecordChecks::point_on(const Record& record, const DeviceFacts& device, Fin
             findings.push_back({fields.least, ProblemCode::kMinAboveMax,
                                 say(language_, "min_value {} is above max_value {}; swap them",
                                     "最小值 {} 大于最大值 {}，请对调", least, most),
-                                least});
+                                std::string{least}});
         }
     }
 
-    const auto& address = cell(record, fields.address);
-    const auto& type_text = cell(record, fields.type);
+    const auto address = cell(record, fields.address);
+    const auto type_text = cell(record, fields.type);
     if (!device.protocol || address.empty()) return;
     const auto type = type_text.empty() ? Result<DataType>{make_error(ErrorKind::kInvalidArgument, "")}
                                         : parse_data_type(type_text);
     const auto bad_address = [&](std::optional<std::string> problem) {
         if (problem)
-            findings.push_back({fields.address, ProblemCode::kBadAddress, std::move(*problem), address});
+            findings.push_back(
+                {fields.address, ProblemCode::kBadAddress, std::move(*problem), std::string{address}});
     };
     switch (*device.protocol) {
         case Protocol::kModbusTcp:
@@ -288,7 +290,8 @@ void RecordChecks::point_on(const Record& record, const DeviceFacts& device, Fin
             }
             if (!type) return;
             if (auto problem = modbus_type_problem(*parsed, *type, language_); !problem.empty()) {
-                findings.push_back({fields.type, ProblemCode::kTypeMismatch, std::move(problem), type_text});
+                findings.push_back(
+                    {fields.type, ProblemCode::kTypeMismatch, std::move(problem), std::string{type_text}});
                 return;
             }
             if (place != nullptr && parsed->is_register()) {
@@ -370,7 +373,7 @@ bool RecordChecks::selects_points(const Record& task) {
 void RecordChecks::code_list(const Record& record, std::string_view name, Findings& findings) {
     const auto field = field_at(Kind::kTask, name);
     const auto target = schema_of(Kind::kTask).fields[field].refers_to;
-    const auto& list = cell(record, field);
+    const auto list = cell(record, field);
     for (const auto entry : split_codes(list)) {
         if (target == Kind::kSink && entry == kHistorySink) continue;  // always there
         if (!matches(target, entry).empty()) continue;
@@ -381,7 +384,7 @@ void RecordChecks::code_list(const Record& record, std::string_view name, Findin
                                 say(language_, "'{}' matches no {}; mend the pattern or take it out",
                                     "“{}”没有匹配任何{}，请修改或删除", shortened(entry, kLongestCode),
                                     noun(target, language_)),
-                                list});
+                                std::string{list}});
         }
     }
 }
@@ -409,14 +412,14 @@ void RecordChecks::task(const Record& record, Findings& findings) {
                                 "the devices and points of the task select nothing to acquire; add points "
                                 "to the devices or change the lists",
                                 "任务的设备和测点列表没有选中任何测点，请为设备添加测点或修改列表"),
-                            cell(record, kDevices)});
+                            std::string{cell(record, kDevices)}});
     }
 }
 
 void RecordChecks::sink(const Record& record, Findings& findings) {
     static const auto kType = field_at(Kind::kSink, "type");
     static const auto kUrl = field_at(Kind::kSink, "url");
-    const auto& type = cell(record, kType);
+    const auto type = cell(record, kType);
     if (type.empty()) return;
     if (std::find(rules_.sink_types.begin(), rules_.sink_types.end(), type) == rules_.sink_types.end()) {
         std::string known;
@@ -425,23 +428,23 @@ void RecordChecks::sink(const Record& record, Findings& findings) {
         findings.push_back({kType, ProblemCode::kUnsupportedSink,
                             say(language_, "this version cannot deliver to {}; it can to: {}",
                                 "此版本不支持存储到 {}，可用：{}", type, known),
-                            type});
+                            std::string{type}});
     }
     if (record.code() == kHistorySink && type != kHistorySink) {
         findings.push_back({0, ProblemCode::kBadCode,
                             say(language_, "'history' is the embedded history's own code; choose another",
                                 "“history”是内置历史库的编码，请使用其他编码"),
-                            record.code()});
+                            std::string{record.code()}});
     }
     const auto known = std::find_if(kSinkUrls.begin(), kSinkUrls.end(),
                                     [&](const SinkUrl& each) { return each.type == type; });
-    const auto& url = cell(record, kUrl);
+    const auto url = cell(record, kUrl);
     if (known == kSinkUrls.end() || known->schemes.empty() || url.empty() || has_scheme(known->schemes, url))
         return;
     findings.push_back({kUrl, ProblemCode::kBadUrl,
                         say(language_, "the url of a sink of type {} is written as {}",
                             "{} 类型的存储，其连接地址应写成 {}", type, known->example),
-                        url});
+                        std::string{url}});
 }
 
 }  // namespace fieldwarden::supervisor

@@ -134,12 +134,12 @@ std::string masked_cell(const Field& field, std::string_view text) {
     return std::string{text};
 }
 
-void put_back_secrets(Kind kind, const Record* stored, Record& record, Language language,
+void put_back_secrets(Kind kind, const Record* stored, std::vector<std::string>& cells, Language language,
                       Findings& findings) {
     const auto fields = schema_of(kind).fields;
     for (std::size_t i = 0; i < fields.size(); ++i) {
         if (fields[i].type != FieldType::kOptions && fields[i].type != FieldType::kUrl) continue;
-        auto& cell = record.cells[i];
+        auto& cell = cells[i];
         if (cell.find(kSecretMask) == std::string::npos) continue;
         const std::string_view known =
             stored != nullptr && i < stored->cells.size() ? stored->cells[i] : std::string_view{};

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "supervisor/plant/plant.h"
 #include "supervisor/workbook/cell_values.h"
@@ -21,7 +22,8 @@ std::string masked_url(std::string_view url);
 std::optional<std::string> unmasked_options(std::string_view text, std::string_view stored);
 std::optional<std::string> unmasked_url(std::string_view url, std::string_view stored);
 
-// Puts the stored secrets back where cells of `record` hold the mask. `stored` may be null.
-void put_back_secrets(Kind kind, const Record* stored, Record& record, Language language, Findings& findings);
+// Puts the stored secrets back where `cells`, those of a whole record, hold the mask. `stored` may be null.
+void put_back_secrets(Kind kind, const Record* stored, std::vector<std::string>& cells, Language language,
+                      Findings& findings);
 
 }  // namespace fieldwarden::supervisor

@@ -140,25 +140,25 @@ class Validator {
         const auto fields = schema_of(kind).fields;
         const Origin origin{position, sheet.rows[row].number};
 
-        Record record;
-        record.cells.resize(fields.size());
+        draft_.resize(fields.size());
+        for (auto& cell : draft_) cell.clear();
         findings_.clear();
         for (const auto& cell : sheet.cells_of(row)) {
             if (cell.column >= columns.field_at.size()) continue;
             const auto field = columns.field_at[cell.column];
             if (field == SheetColumns::npos) continue;
-            read_cell(fields[field], field, cell, record.cells[field]);
+            read_cell(fields[field], field, cell, draft_[field]);
         }
-        report_missing_values(columns, sheet, record);
+        report_missing_values(columns, sheet);
 
-        const Record* stored = record.code().empty() || current_.of(kind).empty()
-                                   ? nullptr
-                                   : current_.of(kind).find(record.code());
-        if (stored != nullptr) {
-            record.id = stored->id;
-            if (rules_.mode == ImportMode::kMerge) keep_absent_columns(columns, *stored, record);
-        }
-        put_back_secrets(kind, stored, record, language_, findings_);
+        const auto& code = draft_.front();
+        const Record* stored =
+            code.empty() || current_.of(kind).empty() ? nullptr : current_.of(kind).find(code);
+        if (stored != nullptr && rules_.mode == ImportMode::kMerge) keep_absent_columns(columns, *stored);
+        put_back_secrets(kind, stored, draft_, language_, findings_);
+        Record record{stored == nullptr ? 0 : stored->id, draft_};
+        // What the workbook repeats is kept once.
+        if (stored != nullptr && stored->cells == record.cells) record.cells = stored->cells;
         const bool placed = !record.code().empty() && place(kind, record, origin);
         report(kind, origin, nullptr, findings_);
         if (!placed && outcasts_.size() < kMaxKeptProblems)
@@ -177,10 +177,10 @@ class Validator {
         if (findings_.size() == before && field.type != FieldType::kCode) above = {cell, out};
     }
 
-    void report_missing_values(const SheetColumns& columns, const Sheet& sheet, const Record& record) {
+    void report_missing_values(const SheetColumns& columns, const Sheet& sheet) {
         const auto fields = schema_of(columns.kind).fields;
         for (std::size_t i = 0; i < fields.size(); ++i) {
-            if (!fields[i].required || !record.cells[i].empty() || !columns.column_of[i]) continue;
+            if (!fields[i].required || !draft_[i].empty() || !columns.column_of[i]) continue;
             const bool bad = std::any_of(findings_.begin(), findings_.end(),
                                          [&](const Finding& finding) { return finding.field == i; });
             if (bad) continue;
@@ -195,9 +195,9 @@ class Validator {
         }
     }
 
-    static void keep_absent_columns(const SheetColumns& columns, const Record& stored, Record& record) {
-        for (std::size_t i = 0; i < record.cells.size() && i < stored.cells.size(); ++i) {
-            if (!columns.column_of[i]) record.cells[i] = stored.cells[i];
+    void keep_absent_columns(const SheetColumns& columns, const Record& stored) {
+        for (std::size_t i = 0; i < draft_.size() && i < stored.cells.size(); ++i) {
+            if (!columns.column_of[i]) draft_[i] = stored.cells[i];
         }
     }
 
@@ -224,7 +224,7 @@ class Validator {
              say(language_,
                  "the code stands in {} already; codes are unique, change or delete one of the two rows",
                  "编码已出现在{}，编码必须唯一，请修改或删除其中一行", where),
-             record.code()});
+             std::string{record.code()}});
         return false;
     }
 
@@ -263,7 +263,7 @@ class Validator {
         const Record* device = nullptr;
         for (std::size_t i = 0; i < points.size(); ++i) {
             const auto& point = points[i];
-            const auto& device_code = point.cells[fields_device];
+            const auto device_code = point.cells[fields_device];
             if (device == nullptr || device->code() != device_code) device = devices.find(device_code);
             const auto device_position = device == nullptr
                                              ? RecordChecks::kNoDevice
@@ -325,7 +325,7 @@ class Validator {
                 if (used_[static_cast<std::size_t>(kind)][i] || origins(kind)[i].sheet == Origin::kStored)
                     continue;
                 if (count++ == 0) first = origins(kind)[i];
-                if (named.size() < kNamed) named.push_back(records[i].code());
+                if (named.size() < kNamed) named.emplace_back(records[i].code());
             }
             if (count == 0) continue;
             findings_.clear();
@@ -374,7 +374,8 @@ class Validator {
         Cell cell;
         std::string canonical;
     };
-    std::vector<ReadCell> above_;  // per field, the last cell that was understood
+    std::vector<ReadCell> above_;     // per field, the last cell that was understood
+    std::vector<std::string> draft_;  // the cells of the row that is being read
     std::array<std::vector<Origin>, kKindCount> origins_;
     UsedRecords used_;
     std::vector<Outcast> outcasts_;

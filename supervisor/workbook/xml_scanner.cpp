@@ -179,7 +179,10 @@ class XmlScanner {
     // before it. May move the buffer. False when the document cannot be read on: failure_ says why.
     bool find(std::string_view what, std::size_t from, std::size_t& at) {
         for (;;) {
-            const auto found = std::string_view{buffer_}.find(what, pos_ + from);
+            // A single character is found several times faster as such.
+            const std::string_view text{buffer_};
+            const auto found =
+                what.size() == 1 ? text.find(what[0], pos_ + from) : text.find(what, pos_ + from);
             if (found != std::string_view::npos) {
                 at = found - pos_;
                 return true;
@@ -216,8 +219,12 @@ class XmlScanner {
         return true;
     }
 
+    // Sheets are one long line as a rule: looked for, not counted byte by byte.
     std::ptrdiff_t lines_before(std::size_t position) const {
-        return std::count(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(position), '\n');
+        std::ptrdiff_t lines = 0;
+        const auto text = std::string_view{buffer_}.substr(0, position);
+        for (auto at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) ++lines;
+        return lines;
     }
 
     Error broken(std::string_view why) const {

@@ -106,7 +106,7 @@ TEST_P(StoreContract, EveryCellKeepsItsText) {
     const std::string awkward = "'; DROP TABLE sites; -- \"双引号\" \n\t\\ \xF0\x9F\x94\xA7";
     changes.of(Kind::kSite).put.push_back(with(Kind::kSite, site("S1"), "description", awkward));
     auto everything = site("S2");
-    for (std::size_t i = 1; i < everything.cells.size(); ++i) everything.cells[i] = std::string(1000, 'x');
+    for (std::size_t i = 1; i < everything.cells.size(); ++i) everything.cells.set(i, std::string(1000, 'x'));
     changes.of(Kind::kSite).put.push_back(everything);
     apply(changes);
     reopen();

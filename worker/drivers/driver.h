@@ -63,7 +63,8 @@ class Driver {
 };
 
 // Makes the driver of `config.protocol`. Fails with kInvalidArgument when an address or option does not
-// parse: bad configuration, never retried. Does not touch the network. `config` outlives the driver.
+// parse: bad configuration, never retried. Does not touch the network. The driver copies what it needs of
+// `config`, which does not outlive this call: the points of a device are too many to be kept twice.
 Result<std::unique_ptr<Driver>> make_driver(const DeviceConfig& config);
 
 }  // namespace fieldwarden::worker

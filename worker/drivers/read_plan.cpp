@@ -151,6 +151,7 @@ void RefusalSearch::refused() {
 
 LearningPlan::LearningPlan(std::vector<ReadPoint> points, ReadLimits limits)
     : points_(std::move(points)), limits_(limits) {
+    points_.shrink_to_fit();  // kept as long as the device
     plan();
 }
 

@@ -240,6 +240,7 @@ HttpResponse apply_import_job(const HttpRequest& request, Context& context) {
         reloaded = applied->reloaded;
         stopped = applied->stopped;
     }
+    context.imports.applied(job->id);
     job->status = "applied";
     job->applied_at = context.services.clock.utc_now();
     // The configuration is in force whatever becomes of this note: a second apply would be refused as stale.

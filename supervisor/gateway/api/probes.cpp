@@ -66,8 +66,8 @@ Wanted embedded_history() {
     Plant plant;
     Record record;
     record.cells.resize(schema_of(Kind::kSink).fields.size());
-    record.cells[0] = kHistorySink;
-    record.cells[schema_of(Kind::kSink).index_of("type")] = kHistorySink;
+    record.cells.set(0, kHistorySink);
+    record.cells.set(schema_of(Kind::kSink).index_of("type"), kHistorySink);
     plant.of(Kind::kSink).add(std::move(record));
     return Wanted{std::make_shared<const Plant>(std::move(plant)), std::string{kHistorySink}};
 }
@@ -90,11 +90,11 @@ OrRefusal<Wanted> read_wanted(Kind kind, const char* code_member, const char* ob
         const auto* record = index->find(kind, *code);
         if (!record && kind == Kind::kSink && *code == kHistorySink) return embedded_history();
         if (!record) return missing(schema_of(kind).noun, *code);
-        return Wanted{index->plant_ptr(), record->code()};
+        return Wanted{index->plant_ptr(), std::string{record->code()}};
     }
     auto plant = described_plant(kind, *description, request, context);
     if (!plant) return plant.error();
-    const auto described = plant->of(kind).all().front().code();
+    const std::string described{plant->of(kind).all().front().code()};
     return Wanted{std::make_shared<const Plant>(std::move(*plant)), described};
 }
 

@@ -177,7 +177,7 @@ class OnlineDevices {
 Json page_json(const RealtimeTable& table, const OnlineDevices& devices, const LiveValues& live) {
     Json items = Json::array();
     for (const auto* device : table.rows())
-        items.push_back(table.row(*device, devices.online(device->code()), live));
+        items.push_back(table.row(*device, devices.online(std::string{device->code()}), live));
     const auto& page = table.query().list.page;
     return {{"items", std::move(items)},
             {"columns", table.columns()},

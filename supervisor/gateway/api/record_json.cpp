@@ -171,7 +171,7 @@ Json record_json(Kind kind, const Record& record) {
 std::vector<std::string> cells_from_json(Kind kind, const Json& body, const Record* stored,
                                          std::vector<FieldError>& errors) {
     const auto& schema = schema_of(kind);
-    auto cells = stored ? stored->cells : std::vector<std::string>{};
+    auto cells = stored ? stored->cells.strings() : std::vector<std::string>{};
     cells.resize(schema.fields.size());
     for (const auto& [name, value] : body.items()) {
         if (errors.size() >= kMostFieldErrors) break;

@@ -50,7 +50,7 @@ HttpResponse refused(const std::vector<FieldError>& errors, int status = 422) {
 }
 
 AuditEntry audit_entry(const HttpRequest& request, Context& context, std::string_view verb,
-                       const KindSchema& schema, const std::string& code) {
+                       const KindSchema& schema, std::string_view code) {
     std::string noun(schema.noun);
     std::ranges::replace(noun, ' ', '_');
     AuditEntry entry;
@@ -183,7 +183,7 @@ HttpResponse show_record(Kind kind, const HttpRequest& request, Context& context
     const auto index = context.indexes.current();
     const auto* record = index->find(kind, request.param("id"));
     if (!record) return missing(schema_of(kind).noun, request.param("id"));
-    return record_response(kind, index->plant(), record->code(), 200);
+    return record_response(kind, index->plant(), std::string{record->code()}, 200);
 }
 
 HttpResponse create_record(Kind kind, const HttpRequest& request, Context& context) {
@@ -205,7 +205,7 @@ HttpResponse create_record(Kind kind, const HttpRequest& request, Context& conte
                                   validation_rules(request, context, ImportMode::kMerge));
         if (!check.ok()) return refused(field_errors(check.problems.errors()));
         Change change;
-        const auto code = check.record.code();
+        const std::string code{check.record.code()};
         change.audit = audit_entry(request, context, "create", schema, code);
         change.audit.detail["after"] = record_json(kind, check.record);
         change.answer = [kind, code](const Plant& after) { return record_response(kind, after, code, 201); };
@@ -234,7 +234,7 @@ HttpResponse change_record(Kind kind, const HttpRequest& request, Context& conte
         if (!check.ok()) return refused(field_errors(check.problems.errors()));
         check.record.id = stored->id;
         Change change;
-        const auto code = stored->code();
+        const std::string code{stored->code()};
         change.audit = audit_entry(request, context, "update", schema, code);
         change.audit.detail["before"] = record_json(kind, *stored);
         change.audit.detail["after"] = record_json(kind, check.record);
@@ -255,7 +255,7 @@ HttpResponse remove_record(Kind kind, const HttpRequest& request, Context& conte
         Change change;
         change.audit = audit_entry(request, context, "delete", schema, stored->code());
         change.audit.detail["before"] = record_json(kind, *stored);
-        change.changes.of(kind).removed.push_back(stored->code());
+        change.changes.of(kind).removed.emplace_back(stored->code());
         change.answer = [](const Plant&) {
             HttpResponse response;
             response.status = 204;

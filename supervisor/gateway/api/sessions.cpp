@@ -196,7 +196,8 @@ HttpResponse start_session(const HttpRequest& request, Context& context) {
     const auto index = context.indexes.current();
     const auto* task = index->find(Kind::kTask, code ? *code : *wanted);
     if (!task) return missing("task", code ? *code : *wanted);
-    const auto results = context.services.control.act(TaskAction::kStart, {task->code()}, actor_of(request));
+    const auto results =
+        context.services.control.act(TaskAction::kStart, {std::string{task->code()}}, actor_of(request));
     if (results.size() != 1) return problem(500, "the supervisor did not answer for the task");
     return action_response(results.front());
 }

@@ -38,7 +38,7 @@ OrRefusal<std::string> task_code_of(const HttpRequest& request, Context& context
     const auto index = context.indexes.current();
     const auto* task = index->find(Kind::kTask, request.param("task_code"));
     if (!task) return missing("task", request.param("task_code"));
-    return task->code();
+    return std::string{task->code()};
 }
 
 Json audit_json(const AuditEntry& entry) {
@@ -73,11 +73,11 @@ HttpResponse list_processes(const HttpRequest& request, Context& context) {
             std::min<std::size_t>(tasks.size(), std::size_t{query->page.page - 1} * query->page.page_size);
         const auto end = std::min<std::size_t>(tasks.size(), begin + query->page.page_size);
         Json items = Json::array();
-        for (auto i = begin; i < end; ++i) items.push_back(process_json(tasks[i].code(), bus));
+        for (auto i = begin; i < end; ++i) items.push_back(process_json(std::string{tasks[i].code()}, bus));
         return page_response(std::move(items), query->page, tasks.size());
     }
     std::vector<Json> rows;
-    for (const auto& task : tasks) rows.push_back(process_json(task.code(), bus));
+    for (const auto& task : tasks) rows.push_back(process_json(std::string{task.code()}, bus));
     return list_response(std::move(rows), *query,
                          {"name", "type", "status", "last_error", "connection_status"});
 }

@@ -20,7 +20,7 @@ OrRefusal<std::string> task_code_of(const HttpRequest& request, Context& context
     const auto index = context.indexes.current();
     const auto* task = index->find(Kind::kTask, request.param("id"));
     if (!task) return missing("task", request.param("id"));
-    return task->code();
+    return std::string{task->code()};
 }
 
 Json session_or_null(const std::optional<std::int64_t>& session_id) {
@@ -100,7 +100,7 @@ HttpResponse act_on_tasks(const HttpRequest& request, Context& context) {
         codes.emplace();
         const auto plant = context.services.control.plant();
         for (const auto& task : plant->of(Kind::kTask).all()) {
-            if (!group || cell_of(Kind::kTask, task, "group") == *group) codes->push_back(task.code());
+            if (!group || cell_of(Kind::kTask, task, "group") == *group) codes->emplace_back(task.code());
         }
         if (group && codes->empty()) return missing("group of tasks", *group);
     }

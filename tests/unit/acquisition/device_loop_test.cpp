@@ -113,7 +113,7 @@ class ScriptedDriver final : public Driver {
         script_.changed.wait(lock, [&] { return !script_.blocked || script_.interrupted; });
         return !script_.interrupted;
     }
-    const DeviceConfig& config_;
+    const DeviceConfig config_;
     Script& script_;
     DriverStats stats_;
 };

@@ -266,6 +266,41 @@ TEST_F(HistoryTest, AnswersAsANaiveModelAtEveryStageOfCompaction) {
     expect_equal(query({{}, {}, {}, 100'000}), naive.query({{}, {}, {}, 100'000}), false);
 }
 
+// A spool delivers its last batches again after a crash, wherever in their interval they lie.
+TEST_F(HistoryTest, AveragesCountASampleThatCameTwiceOnce) {
+    open();
+    const auto sample = [](std::int64_t second) {
+        const auto value = static_cast<double>(second * second);
+        return Sample{1, Quality::kGood, QualityCode::kNone, at(kStart + second * kSecond), value};
+    };
+    std::vector<std::int64_t> order;
+    for (std::int64_t second = 0; second < 200; ++second) order.push_back(second);
+    for (std::int64_t second = 50; second < 180; ++second) order.push_back(second);
+    for (const std::int64_t second : {7, 100, 7, 199, 0, 42}) order.push_back(second);
+    std::uint64_t seq = 0;
+    for (const auto second : order) ASSERT_TRUE(write(++seq, {sample(second)}));
+    std::map<UtcTime, std::pair<double, int>> expected;
+    const auto interval = 60s;
+    for (std::int64_t second = 0; second < 200; ++second) {
+        const auto time = (kStart + second * kSecond) / (60 * kSecond) * (60 * kSecond);
+        auto& [sum, count] = expected[at(time)];
+        sum += static_cast<double>(second * second);
+        ++count;
+    }
+    for (const bool descending : {false, true}) {
+        HistoryQuery q;
+        q.aggregate = HistoryQuery::avg;
+        q.interval = interval;
+        q.descending = descending;
+        const auto found = query(q);
+        ASSERT_EQ(found.size(), expected.size());
+        for (const auto& [code, average] : found) {
+            const auto& [sum, count] = expected.at(average.time);
+            EXPECT_NEAR(std::get<double>(average.value), sum / count, 1e-6) << descending;
+        }
+    }
+}
+
 TEST_F(HistoryTest, ForgetsByAge) {
     HistoryConfig config;
     config.max_age = 1h;

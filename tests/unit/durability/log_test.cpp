@@ -191,6 +191,34 @@ TEST(LiveTableTest, GivesTheNewestOfWhatChanged) {
     EXPECT_TRUE(out.empty());
 }
 
+TEST(LiveTableTest, KeepsEveryTypeOfValue) {
+    LiveTable table{points({1, 2, 3, 4, 5, 6})};
+    const auto with = [](PointId id, int second, Value value) {
+        return Sample{id, Quality::kGood, QualityCode::kNone, UtcTime{std::chrono::seconds{second}},
+                      std::move(value)};
+    };
+    const SampleBatch all{with(1, 1, -2.5),
+                          with(2, 1, true),
+                          with(3, 1, std::int64_t{-7}),
+                          with(4, 1, std::uint64_t{1} << 63U),
+                          with(5, 1, std::string{"a text longer than any short string"}),
+                          with(6, 1, std::monostate{})};
+    table.update(all);
+    SampleBatch out;
+    table.take(out);
+    EXPECT_EQ(out, all);
+    // The same text again says nothing new, another one does, and a number takes the text's place.
+    for (const auto& [value, news] :
+         {std::pair{Value{std::get<std::string>(all[4].value)}, 0U},
+          std::pair{Value{std::string{"another"}}, 1U}, std::pair{Value{1.0}, 1U}}) {
+        out.clear();
+        table.update({with(5, 2, value)});
+        table.take(out);
+        ASSERT_EQ(out.size(), news);
+        if (news != 0) EXPECT_EQ(out[0].value, value);
+    }
+}
+
 TEST(LiveTableTest, RefreshesWhatDoesNotChangeAndSendsAllAgainOnRequest) {
     LiveTable table{points({1, 2})};
     SampleBatch out;

@@ -29,7 +29,7 @@ Record make_record(Kind kind, const std::map<std::string, std::string>& cells) {
     const auto& schema = schema_of(kind);
     Record record;
     record.cells.resize(schema.fields.size());
-    for (const auto& [name, value] : cells) record.cells.at(schema.index_of(name)) = value;
+    for (const auto& [name, value] : cells) record.cells.set(schema.index_of(name), value);
     return record;
 }
 

@@ -312,7 +312,7 @@ Record make_record(Kind kind, const std::map<std::string, std::string>& cells) {
     const auto& schema = schema_of(kind);
     Record record;
     record.cells.resize(schema.fields.size());
-    for (const auto& [name, text] : cells) record.cells.at(schema.index_of(name)) = text;
+    for (const auto& [name, text] : cells) record.cells.set(schema.index_of(name), text);
     return record;
 }
 

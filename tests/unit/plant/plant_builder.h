@@ -19,7 +19,7 @@ inline Record make_record(Kind kind,
     for (const auto& [name, value] : cells) {
         const auto index = schema.index_of(name);
         EXPECT_NE(index, KindSchema::npos) << name;
-        if (index != KindSchema::npos) record.cells[index] = value;
+        if (index != KindSchema::npos) record.cells.set(index, value);
     }
     return record;
 }
@@ -55,7 +55,7 @@ inline Record sink(std::string_view code, std::string_view type, std::string_vie
 
 // The record with one cell changed.
 inline Record with(Kind kind, Record record, std::string_view name, std::string_view value) {
-    record.cells.at(schema_of(kind).index_of(name)) = value;
+    record.cells.set(schema_of(kind).index_of(name), value);
     return record;
 }
 

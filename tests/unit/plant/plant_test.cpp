@@ -14,12 +14,12 @@ namespace {
 
 std::vector<std::string> codes(const std::vector<const Record*>& records) {
     std::vector<std::string> out;
-    for (const auto* record : records) out.push_back(record->code());
+    for (const auto* record : records) out.emplace_back(record->code());
     return out;
 }
 std::vector<std::string> codes(const Records& records) {
     std::vector<std::string> out;
-    for (const auto& record : records.all()) out.push_back(record.code());
+    for (const auto& record : records.all()) out.emplace_back(record.code());
     return out;
 }
 using Codes = std::vector<std::string>;

@@ -121,7 +121,7 @@ Plant changed(const Plant& plant, Kind kind, std::string_view code, std::string_
               std::string value) {
     Plant copy = plant;
     auto record = *copy.of(kind).find(code);
-    record.cells[schema_of(kind).index_of(field)] = std::move(value);
+    record.cells.set(schema_of(kind).index_of(field), value);
     copy.of(kind).put(std::move(record));
     return copy;
 }
@@ -131,7 +131,7 @@ TEST(Diff, SaysWhatChangesFieldByField) {
     auto after = changed(before, Kind::kPoint, "P4", "scale", "0.2");
     after.of(Kind::kPoint).remove("P1");
     Record added{0, before.of(Kind::kPoint).find("P3")->cells};
-    added.cells[0] = "P9";
+    added.cells.set(0, "P9");
     after.of(Kind::kPoint).add(added);
     const auto changes = diff(before, after);
     const auto json = to_json(changes);
@@ -226,7 +226,7 @@ TEST(CheckRecord, LooksAtTheNeighboursOfAPoint) {
     EXPECT_THAT(problem_list(clash.problems.errors()), ElementsAre("byte_order_conflict points"));
     // A point does not clash with what it was before.
     const auto* stored = plant.of(Kind::kPoint).find("P3");
-    auto again = stored->cells;
+    auto again = stored->cells.strings();
     again[schema_of(Kind::kPoint).index_of("byte_order")] = "CDAB";
     const auto change = check_record(Kind::kPoint, again, stored, plant, every_rule());
     EXPECT_THAT(problem_list(change.problems.errors()), IsEmpty());
@@ -236,7 +236,7 @@ TEST(CheckRecord, LooksAtTheNeighboursOfAPoint) {
 TEST(CheckRecord, ADeviceMustStillFitItsPoints) {
     const auto plant = awkward_plant();
     const auto* stored = plant.of(Kind::kDevice).find("D1");
-    auto changed_cells = stored->cells;
+    auto changed_cells = stored->cells.strings();
     changed_cells[schema_of(Kind::kDevice).index_of("protocol")] = "mitsubishi_mc";
     changed_cells[schema_of(Kind::kDevice).index_of("options")] = "";
     const auto check = check_record(Kind::kDevice, changed_cells, stored, plant, every_rule());
@@ -247,7 +247,7 @@ TEST(CheckRecord, ADeviceMustStillFitItsPoints) {
 TEST(CheckRecord, KeepsMaskedSecretsAndTheCode) {
     const auto plant = awkward_plant();
     const auto* stored = plant.of(Kind::kSink).find("K");
-    auto patch = stored->cells;
+    auto patch = stored->cells.strings();
     patch[schema_of(Kind::kSink).index_of("options")] = "token=********; org=other";
     const auto check = check_record(Kind::kSink, patch, stored, plant, every_rule());
     EXPECT_TRUE(check.ok());
