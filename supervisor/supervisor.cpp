@@ -120,7 +120,8 @@ void SupervisorLoop::on_beat(TaskRuntime& task, proto::Heartbeat&& beat) {
     }
     if (task.config) pace(task, now);
     task.performance = performance_of(task, clock_.utc_now());
-    bus_.publish("performance." + task.code, "performance_metrics", proto::to_json(*task.performance));
+    bus_.publish_later("performance." + task.code, "performance_metrics",
+                       [metrics = *task.performance] { return proto::to_json(metrics); });
     task.status_changed = true;
 }
 
@@ -564,8 +565,10 @@ void SupervisorLoop::end_stray(const TaskRuntime& task) {
 
 void SupervisorLoop::show(TaskRuntime& task, bool save_session) {
     const auto now = clock_.mono_now();
-    const auto status = process_status_of(task, now, clock_.utc_now(), worker_launch_->program());
-    bus_.publish("process_status." + task.code, "process_status_update", proto::to_json(status));
+    const auto status = std::make_shared<const proto::ProcessStatus>(
+        process_status_of(task, now, clock_.utc_now(), worker_launch_->program()));
+    bus_.publish_later("process_status." + task.code, "process_status_update",
+                       [status] { return proto::to_json(*status); });
     recorder_.show(task, save_session, status);
     task.status_changed = false;
     task.status_due = now + kStatusInterval;

@@ -120,18 +120,22 @@ void Recorder::process_ended(TaskRuntime& task) {
     session.errors_before += beat.errors;
 }
 
-void Recorder::show(TaskRuntime& task, bool save_too, const proto::ProcessStatus& process) {
+void Recorder::show(TaskRuntime& task, bool save_too,
+                    const std::shared_ptr<const proto::ProcessStatus>& process) {
     if (!task.session) return;
     auto& session = *task.session;
     session.row.status = session_state(task.machine);
-    session.row.pid = process.pid;
+    session.row.pid = process->pid;
     if (save_too) {
         session.saved_at = clock_.mono_now();
         save(session);
     }
-    auto shown = session.row;
-    shown.process = process;
-    bus_.publish(fmt::format("session.{}", shown.session_id), "session_status_update", proto::to_json(shown));
+    bus_.publish_later(fmt::format("session.{}", session.row.session_id), "session_status_update",
+                       [row = session.row, process] {
+                           auto shown = row;
+                           shown.process = *process;
+                           return proto::to_json(shown);
+                       });
 }
 
 void Recorder::save(const SessionTrack& session) {

@@ -39,7 +39,7 @@ class Recorder {
     // The process is gone: its counters become the base for the next one's.
     void process_ended(TaskRuntime& task);
     // Publishes session.<id>; stores it as well when `save`.
-    void show(TaskRuntime& task, bool save, const proto::ProcessStatus& process);
+    void show(TaskRuntime& task, bool save, const std::shared_ptr<const proto::ProcessStatus>& process);
 
   private:
     struct Where {

@@ -136,12 +136,12 @@ void add_processes(Families& families, const Services& services) {
     for (const auto& name : EnumNames<proto::ProcessState>::table) by_state.emplace(name.name, 0);
     const auto now = services.clock.utc_now();
     for (const auto& event : services.bus.last_values("process_status.")) {
-        const Labels labels{{"task", text_member(event->data, "name")}};
-        if (const auto state = by_state.find(text_member(event->data, "status")); state != by_state.end()) {
+        const Labels labels{{"task", text_member(event->data(), "name")}};
+        if (const auto state = by_state.find(text_member(event->data(), "status")); state != by_state.end()) {
             state->second += 1;
         }
-        add_sources(families, kProcessSources, labels, event->data);
-        if (const auto beat = parse_rfc3339(text_member(event->data, "last_heartbeat"))) {
+        add_sources(families, kProcessSources, labels, event->data());
+        if (const auto beat = parse_rfc3339(text_member(event->data(), "last_heartbeat"))) {
             families.add("fieldwarden_task_heartbeat_age_seconds", MetricType::Gauge,
                          "Time since the worker's last heartbeat", labels,
                          std::max(0.0, std::chrono::duration<double>(now - *beat).count()));
@@ -155,17 +155,17 @@ void add_processes(Families& families, const Services& services) {
 
 void add_sessions(Families& families, const Services& services) {
     for (const auto& event : services.bus.last_values("session.")) {
-        const auto status = text_member(event->data, "status");
+        const auto status = text_member(event->data(), "status");
         if (status == "stopped" || status == "completed" || status == "error") continue;
-        add_sources(families, kSessionSources, {{"task", text_member(event->data, "task_code")}},
-                    event->data);
+        add_sources(families, kSessionSources, {{"task", text_member(event->data(), "task_code")}},
+                    event->data());
     }
     for (const auto& event : services.bus.last_values("performance.")) {
-        add_sources(families, kPerformanceSources, {{"task", text_member(event->data, "process_name")}},
-                    event->data);
+        add_sources(families, kPerformanceSources, {{"task", text_member(event->data(), "process_name")}},
+                    event->data());
     }
     if (const auto fleet = services.bus.last_value("fleet"))
-        add_sources(families, kFleetSources, {}, fleet->data);
+        add_sources(families, kFleetSources, {}, fleet->data());
 }
 
 void add_logs(Families& families, const Services& services) {

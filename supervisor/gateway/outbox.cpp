@@ -16,7 +16,7 @@ std::string key_of(const Event& event) {
     if (topic.starts_with("log_streams.") || topic.starts_with("error_alerts.")) return {};
     // The five checks of a process share one topic.
     if (topic.starts_with("health_checks.")) {
-        return event.topic + '\x01' + event.data.value("check_type", std::string{});
+        return event.topic + '\x01' + event.variant;
     }
     return event.topic;
 }
@@ -33,27 +33,25 @@ EventPtr merge_data_events(const std::vector<EventPtr>& events) {
     Json points = Json::array();
     std::unordered_map<std::string_view, bool> seen;
     for (auto event = events.rbegin(); event != events.rend(); ++event) {
-        const auto list = (*event)->data.find("points");
-        if (list == (*event)->data.end() || !list->is_array()) continue;
+        const auto& data = (*event)->data();
+        const auto list = data.find("points");
+        if (list == data.end() || !list->is_array()) continue;
         for (const auto& point : *list) {
             const auto code = point.find("point_code");
             if (code == point.end() || !code->is_string()) continue;
             if (seen.emplace(code->get_ref<const std::string&>(), true).second) points.push_back(point);
         }
     }
-    auto merged = std::make_shared<Event>(*events.back());
-    merged->data["points"] = std::move(points);
-    merged->envelope = dump({{"v", 1},
-                             {"seq", merged->seq},
-                             {"ts", format_rfc3339(merged->time)},
-                             {"type", merged->type},
-                             {"data", merged->data}});
-    return merged;
+    const auto& last = *events.back();
+    auto data = last.data();
+    data["points"] = std::move(points);
+    return std::make_shared<const Event>(last.seq, last.time, last.topic, last.type, last.variant,
+                                         [data = std::move(data)] { return data; });
 }
 
 std::string envelope_with_topic(const Event& event) {
     // The envelope is the text of a JSON object that is not empty.
-    return "{\"topic\":" + dump(event.topic) + "," + event.envelope.substr(1);
+    return "{\"topic\":" + dump(event.topic) + "," + event.envelope().substr(1);
 }
 
 void Outbox::push(const EventPtr& event) {

@@ -9,6 +9,8 @@ namespace fieldwarden::supervisor {
 namespace {
 
 constexpr std::size_t kJournalBytes = 8U << 20;
+// What a shape that is not text yet takes.
+constexpr std::size_t kShapeBytes = 1024;
 // Between a topic and its variant in the key of a last value; sorts before every character of a topic, so
 // that the variants of a topic stand together and before the topics it is a prefix of.
 constexpr char kVariantMark = '\x01';
@@ -44,8 +46,12 @@ struct StatusBus::State {
     std::size_t journal_size = 0;
     std::uint64_t seq = 0;
     std::size_t journal_bytes = 0;
-    // Without their data: as JSON values ten thousand events take 50 MB, and all that is in the envelopes.
-    std::deque<EventPtr> journal;
+    // Events of their own, whose data nobody has asked for: as JSON values ten thousand of them take 50 MB.
+    struct Kept {
+        EventPtr event;
+        std::size_t bytes = 0;
+    };
+    std::deque<Kept> journal;
     std::map<std::string, EventPtr, std::less<>> last;
     // Copied on change: a publisher walks its copy under no lock.
     std::shared_ptr<const Entries> entries = std::make_shared<const Entries>();
@@ -88,37 +94,66 @@ StatusBus::StatusBus(const Clock& clock, std::size_t journal_size)
     state_->journal_size = journal_size;
 }
 
+Event::Event(std::uint64_t seq_, UtcTime time_, std::string topic_, std::string type_, std::string variant_,
+             Make make)
+    : seq(seq_),
+      time(time_),
+      topic(std::move(topic_)),
+      type(std::move(type_)),
+      variant(std::move(variant_)),
+      make_(std::move(make)) {}
+
+const proto::Json& Event::data() const {
+    std::call_once(data_made_, [this] { data_ = make_(); });
+    return data_;
+}
+
+const std::string& Event::envelope() const {
+    std::call_once(envelope_made_, [this] {
+        // Text from workers and devices may be anything; what is not UTF-8 becomes U+FFFD.
+        const auto text = make_().dump(-1, ' ', false, proto::Json::error_handler_t::replace);
+        envelope_ = fmt::format(R"({{"v":1,"seq":{},"ts":"{}","type":"{}","data":{}}})", seq,
+                                format_rfc3339(time), type, text);
+    });
+    return envelope_;
+}
+
 EventPtr StatusBus::publish(std::string topic, std::string type, proto::Json data, bool retain,
                             std::string_view variant) {
-    // Text from workers and devices may be anything; what is not UTF-8 becomes U+FFFD.
-    const auto data_text = data.dump(-1, ' ', false, proto::Json::error_handler_t::replace);
-    auto event = std::make_shared<Event>();
-    event->topic = std::move(topic);
-    event->type = std::move(type);
-    event->data = std::move(data);
-    auto key = retain ? retain_key(event->topic, variant) : std::string{};
+    // Kept as text, a fifth of what the values take.
+    auto text = data.dump(-1, ' ', false, proto::Json::error_handler_t::replace);
+    const auto size = text.size();
+    return publish_event(
+        std::move(topic), std::move(type), std::string{variant},
+        [text = std::make_shared<const std::string>(std::move(text))] {
+            return proto::Json::parse(*text, nullptr, false);
+        },
+        size, retain);
+}
+
+EventPtr StatusBus::publish_later(std::string topic, std::string type, Event::Make make) {
+    return publish_event(std::move(topic), std::move(type), {}, std::move(make), kShapeBytes, true);
+}
+
+EventPtr StatusBus::publish_event(std::string topic, std::string type, std::string variant, Event::Make make,
+                                  std::size_t size, bool retain) {
     EventPtr published;
     {
         const std::lock_guard lock{state_->mutex};
-        event->seq = ++state_->seq;
-        event->time = clock_.utc_now();
-        event->envelope = fmt::format(R"({{"v":1,"seq":{},"ts":"{}","type":"{}","data":{}}})", event->seq,
-                                      format_rfc3339(event->time), event->type, data_text);
-        published = std::move(event);
-        auto kept = std::make_shared<Event>();
-        kept->seq = published->seq;
-        kept->time = published->time;
-        kept->topic = published->topic;
-        kept->type = published->type;
-        kept->envelope = published->envelope;
+        const auto seq = ++state_->seq;
+        const auto time = clock_.utc_now();
         auto& journal = state_->journal;
-        journal.push_back(std::move(kept));
-        state_->journal_bytes += published->envelope.size();
+        journal.push_back({std::make_shared<const Event>(seq, time, topic, type, variant, make), size});
+        state_->journal_bytes += size;
         while (journal.size() > state_->journal_size || state_->journal_bytes > kJournalBytes) {
-            state_->journal_bytes -= journal.front()->envelope.size();
+            state_->journal_bytes -= journal.front().bytes;
             journal.pop_front();
         }
-        if (retain) state_->last.insert_or_assign(std::move(key), published);
+        published = std::make_shared<const Event>(seq, time, std::move(topic), std::move(type),
+                                                  std::move(variant), std::move(make));
+        if (retain) {
+            state_->last.insert_or_assign(retain_key(published->topic, published->variant), published);
+        }
     }
     // Held by name: a loop over what a temporary points to would outlive it, and those who subscribe or leave
     // meanwhile (from a listener or another thread) replace the list.
@@ -171,24 +206,19 @@ EventPtr StatusBus::last_value(std::string_view topic) const {
 }
 
 std::optional<std::vector<EventPtr>> StatusBus::since(std::uint64_t seq, std::size_t limit) const {
-    std::unique_lock lock{state_->mutex};
+    const std::lock_guard lock{state_->mutex};
     const auto& journal = state_->journal;
-    const auto oldest = journal.empty() ? state_->seq + 1 : journal.front()->seq;
+    const auto oldest = journal.empty() ? state_->seq + 1 : journal.front().event->seq;
     if (seq + 1 < oldest) return std::nullopt;
     std::vector<EventPtr> events;
-    const auto whole = [](const Event& kept) {
-        auto event = std::make_shared<Event>(kept);
-        auto envelope = proto::Json::parse(kept.envelope, nullptr, false);
-        if (envelope.is_object()) event->data = std::move(envelope["data"]);
-        return event;
-    };
     // The journal has no holes: its sequence numbers are consecutive.
     for (auto at = static_cast<std::size_t>(std::min(seq + 1 - oldest, std::uint64_t{journal.size()}));
          at < journal.size() && events.size() < limit; ++at) {
-        events.push_back(journal[at]);
+        // A copy whose data goes with its reader.
+        const auto& kept = *journal[at].event;
+        events.push_back(std::make_shared<const Event>(kept.seq, kept.time, kept.topic, kept.type,
+                                                       kept.variant, kept.make_));
     }
-    lock.unlock();
-    for (auto& event : events) event = whole(*event);
     return events;
 }
 

@@ -2,7 +2,8 @@
 // socket, the WebSockets, SSE and the REST reads take from here and from nowhere else, so all of them say the
 // same.
 //
-// Envelope (CONTRACT 4): {"v": 1, "seq": n, "ts": "…", "type": "…", "data": {…}}, built once per event.
+// Envelope (CONTRACT 4): {"v": 1, "seq": n, "ts": "…", "type": "…", "data": {…}}, built once per event, when
+// somebody first wants it: most of what a thousand tasks say every second nobody asks for.
 // Threads. All methods are thread safe. A listener is called on the publishing thread, under no lock, with a
 // shared immutable event; it must only hand the pointer on (post, push to a bounded queue).
 #pragma once
@@ -25,13 +26,30 @@
 
 namespace fieldwarden::supervisor {
 
-struct Event {
-    std::uint64_t seq = 0;
-    UtcTime time{};
-    std::string topic;  // "process_status.TASK_001"
-    std::string type;   // "process_status_update"
-    proto::Json data;
-    std::string envelope;  // the whole JSON text
+class Event {
+  public:
+    using Make = std::function<proto::Json()>;
+    Event(std::uint64_t seq, UtcTime time, std::string topic, std::string type, std::string variant,
+          Make make);
+
+    const std::uint64_t seq;
+    const UtcTime time;
+    const std::string topic;    // "process_status.TASK_001"
+    const std::string type;     // "process_status_update"
+    const std::string variant;  // of the topic: "connection" of health_checks.TASK_001; mostly ""
+
+    // Thread safe. Built at the first call and kept as long as the event.
+    [[nodiscard]] const proto::Json& data() const;
+    [[nodiscard]] const std::string& envelope() const;  // the whole JSON text
+
+  private:
+    friend class StatusBus;  // its journal hands out copies
+
+    const Make make_;
+    mutable std::once_flag data_made_;
+    mutable proto::Json data_;
+    mutable std::once_flag envelope_made_;
+    mutable std::string envelope_;
 };
 using EventPtr = std::shared_ptr<const Event>;
 
@@ -43,6 +61,9 @@ class StatusBus {
     // several things (the five checks of health_checks.<task>) keeps the last value of each `variant`.
     EventPtr publish(std::string topic, std::string type, proto::Json data, bool retain = true,
                      std::string_view variant = {});
+    // The same with data that is made when somebody first wants it, on that reader's thread: `make` holds
+    // copies of all it needs and gives the same every time. Always retained.
+    EventPtr publish_later(std::string topic, std::string type, Event::Make make);
     // Forgets the topic's last values, of every variant (a task was removed).
     void forget(std::string_view topic);
 
@@ -69,11 +90,14 @@ class StatusBus {
     [[nodiscard]] EventPtr last_value(std::string_view topic) const;
 
     // Events after `seq` in order, at most `limit`; nullopt when the journal no longer reaches back that far.
-    // The journal holds `journal_size` events, fewer when their envelopes pass 8 MiB.
+    // The journal holds `journal_size` events, fewer when they pass 8 MiB.
     [[nodiscard]] std::optional<std::vector<EventPtr>> since(std::uint64_t seq, std::size_t limit) const;
     [[nodiscard]] std::uint64_t last_seq() const;
 
   private:
+    EventPtr publish_event(std::string topic, std::string type, std::string variant, Event::Make make,
+                           std::size_t size, bool retain);
+
     struct Entry;
     struct State;
     struct Handle;

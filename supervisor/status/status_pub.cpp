@@ -142,7 +142,7 @@ struct StatusPub::Impl {
     void send(const Event& event) {
         ZmqFrames frames;
         frames.push_back(zmq_message(event.topic));
-        frames.push_back(zmq_message(event.envelope));
+        frames.push_back(zmq_message(event.envelope()));
         if (socket.send(frames)) ++sent;
     }
 };

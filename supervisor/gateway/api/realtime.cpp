@@ -154,11 +154,11 @@ class OnlineDevices {
     }
     // The device the event is about.
     std::string update(const Event& event) {
-        const auto device = event.data.find("device_code");
-        const auto connected = event.data.find("is_connected");
-        if (device == event.data.end() || !device->is_string()) return {};
+        const auto device = event.data().find("device_code");
+        const auto connected = event.data().find("is_connected");
+        if (device == event.data().end() || !device->is_string()) return {};
         const auto& code = device->get_ref<const std::string&>();
-        if (connected != event.data.end() && connected->is_boolean() && connected->get<bool>()) {
+        if (connected != event.data().end() && connected->is_boolean() && connected->get<bool>()) {
             connections_[code].insert(event.topic);
         } else {
             connections_[code].erase(event.topic);
@@ -225,8 +225,8 @@ class RealtimeFeed {
     std::set<std::string> touched(const Event& event) {
         if (event.topic.starts_with("connection_status.")) return {devices_.update(event)};
         std::set<std::string> codes;
-        const auto points = event.data.find("points");
-        if (points == event.data.end() || !points->is_array()) return codes;
+        const auto points = event.data().find("points");
+        if (points == event.data().end() || !points->is_array()) return codes;
         const auto& records = table_->index().plant().of(Kind::kPoint);
         for (const auto& point : *points) {
             const auto code = point.find("point_code");

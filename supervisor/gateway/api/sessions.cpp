@@ -32,10 +32,10 @@ bool ended(proto::SessionState state) {
 // The session as it is now: what the supervisor last said, with its process; for one of the past, the store.
 Json session_json(const proto::SessionStatus& row, const StatusBus& bus) {
     if (const auto event = bus.last_value(fmt::format("session.{}", row.session_id))) {
-        auto json = event->data;
+        auto json = event->data();
         if (!ended(row.status) && json["process"].is_null()) {
             if (const auto process = bus.last_value("process_status." + row.task_code))
-                json["process"] = process->data;
+                json["process"] = process->data();
         }
         return json;
     }
@@ -48,11 +48,11 @@ std::optional<proto::SessionStatus> announced_session(std::int64_t id, const Sta
     if (!event) return std::nullopt;
     proto::SessionStatus row;
     row.session_id = id;
-    row.task_id = event->data.value("task_id", std::int64_t{0});
-    row.task_code = event->data.value("task_code", std::string{});
+    row.task_id = event->data().value("task_id", std::int64_t{0});
+    row.task_code = event->data().value("task_code", std::string{});
     row.status =
-        from_name<proto::SessionState>(event->data.value("status", std::string{})).value_or(row.status);
-    if (const auto at = parse_rfc3339(event->data.value("started_at", std::string{}))) row.started_at = *at;
+        from_name<proto::SessionState>(event->data().value("status", std::string{})).value_or(row.status);
+    if (const auto at = parse_rfc3339(event->data().value("started_at", std::string{}))) row.started_at = *at;
     return row;
 }
 
@@ -299,10 +299,10 @@ HttpResponse session_socket(const HttpRequest& request, Context& context) {
         std::vector<StreamMessage> messages;
         // A topic is a prefix: session.1 also receives the events of session.10.
         if (event.topic == session_topic || (event.topic == data_topic && batch)) {
-            messages.push_back({event.type, event.seq, event.envelope});
+            messages.push_back({event.type, event.seq, event.envelope()});
         } else if (event.topic == data_topic) {
-            const auto points = event.data.find("points");
-            if (points == event.data.end()) return messages;
+            const auto points = event.data().find("points");
+            if (points == event.data().end()) return messages;
             for (const auto& point : *points) {
                 messages.push_back({event.type, event.seq,
                                     dump({{"v", 1},

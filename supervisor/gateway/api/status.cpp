@@ -19,7 +19,7 @@ constexpr std::uint64_t kMostSorted = 20'000;
 
 // A task of which nothing has been published is not running.
 Json process_json(const std::string& task_code, const StatusBus& bus) {
-    if (const auto event = bus.last_value("process_status." + task_code)) return event->data;
+    if (const auto event = bus.last_value("process_status." + task_code)) return event->data();
     proto::ProcessStatus stopped;
     stopped.name = task_code;
     stopped.connection_status = "unknown";
@@ -92,7 +92,7 @@ HttpResponse show_process_health(const HttpRequest& request, Context& context) {
     const auto code = task_code_of(request, context);
     if (!code) return code.error();
     Json items = Json::array();
-    for (const auto& event : health_of(*code, context.services.bus)) items.push_back(event->data);
+    for (const auto& event : health_of(*code, context.services.bus)) items.push_back(event->data());
     return json_response({{"items", std::move(items)}});
 }
 

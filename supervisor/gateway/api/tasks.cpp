@@ -206,8 +206,8 @@ HttpResponse task_stream(const HttpRequest& request, Context& context) {
         // A topic is a prefix: T1 also receives the events of T10.
         if (event.topic.substr(dot + 1) != code) return messages;
         const auto channel = event.topic.substr(0, dot);
-        if (channel == "process_status") messages.push_back({"status", event.seq, dump(event.data)});
-        if (channel == "log_streams") messages.push_back({"log", event.seq, dump(event.data)});
+        if (channel == "process_status") messages.push_back({"status", event.seq, dump(event.data())});
+        if (channel == "log_streams") messages.push_back({"log", event.seq, dump(event.data())});
         if (channel == "performance") {
             if (const auto progress = control.progress(code)) {
                 messages.push_back({"progress", event.seq, dump(progress_json(*progress))});

@@ -32,7 +32,7 @@ std::vector<std::string> topics(const std::vector<EventPtr>& events) {
 TEST(StatusBus, EnvelopeCarriesWhatTheContractSays) {
     StatusBus bus{system_clock()};
     const auto event = bus.publish("process_status.T1", "process_status_update", {{"name", "T1"}});
-    const auto json = Json::parse(event->envelope);
+    const auto json = Json::parse(event->envelope());
     EXPECT_EQ(json.at("v"), 1);
     EXPECT_EQ(json.at("seq"), 1);
     EXPECT_EQ(json.at("type"), "process_status_update");
@@ -44,7 +44,7 @@ TEST(StatusBus, EnvelopeCarriesWhatTheContractSays) {
 TEST(StatusBus, TextThatIsNotUtf8DoesNotBreakTheEnvelope) {
     StatusBus bus{system_clock()};
     const auto event = bus.publish("log_streams.T1", "log_stream", {{"message", "bad \xff\xfe byte"}}, false);
-    EXPECT_TRUE(Json::accept(event->envelope));
+    EXPECT_TRUE(Json::accept(event->envelope()));
 }
 
 TEST(StatusBus, ListenersGetTheirPrefixUntilTheyLeave) {
@@ -122,7 +122,7 @@ TEST(StatusBus, LastValuesByPrefixAndVariant) {
     EXPECT_EQ(bus.last_values("health_checks.").size(), 3U);
     EXPECT_EQ(bus.last_value("log_streams.T1"), nullptr);
     EXPECT_EQ(bus.last_value("health_checks."), nullptr);
-    EXPECT_EQ(bus.last_value("health_checks.T1")->data.at("n"), 3);
+    EXPECT_EQ(bus.last_value("health_checks.T1")->data().at("n"), 3);
     bus.forget("health_checks.T1");
     EXPECT_THAT(topics(bus.last_values("")), ElementsAre("health_checks.T10"));
 }
@@ -153,9 +153,9 @@ TEST(StatusBus, TheJournalGivesEventsBackWithTheirData) {
     const auto kept = bus.since(0, 10)->front();
     EXPECT_EQ(kept->seq, published->seq);
     EXPECT_EQ(kept->type, "thing");
-    EXPECT_EQ(kept->envelope, published->envelope);
-    EXPECT_EQ(kept->data.at("n"), 3);
-    EXPECT_EQ(kept->data.at("text"), "\xEF\xBF\xBD");
+    EXPECT_EQ(kept->envelope(), published->envelope());
+    EXPECT_EQ(kept->data().at("n"), 3);
+    EXPECT_EQ(kept->data().at("text"), "\xEF\xBF\xBD");
 }
 
 TEST(StatusBus, ManyThreadsPublishWithoutHoles) {

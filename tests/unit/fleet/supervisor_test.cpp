@@ -135,7 +135,7 @@ class Fleet : public testing::Test {
     }
     Json shown(const std::string& code = "T1") const {
         const auto event = bus_->last_value("process_status." + code);
-        return event ? event->data : Json{};
+        return event ? event->data() : Json{};
     }
     std::string status(const std::string& code = "T1") const { return shown(code).value("status", ""); }
     bool wait_for_status(const std::string& wanted, const std::string& code = "T1") const {
@@ -213,15 +213,15 @@ TEST_F(Fleet, AStartedTaskRunsBeatsAndIsShown) {
     EXPECT_EQ(json.at("adopted"), false);
     ASSERT_TRUE(wait_for([&] {
         const auto event = bus_->last_value("session.1");
-        return event && event->data.at("points_read") > 0 && event->data.at("status") == "running";
+        return event && event->data().at("points_read") > 0 && event->data().at("status") == "running";
     }));
     EXPECT_TRUE(wait_for([&] { return bus_->last_value("performance.T1") && bus_->last_value("fleet"); }));
     EXPECT_TRUE(wait_for([&] { return bus_->last_values("health_checks.T1").size() == 5; }));
     EXPECT_TRUE(bus_->last_value("connection_status.T1.D1"));
     EXPECT_TRUE(wait_for([&] { return live_.get(point()).has_value(); }));
     EXPECT_EQ(live_.get(point())->quality, Quality::kGood);
-    EXPECT_TRUE(wait_for([&] { return bus_->last_value("fleet")->data.at("workers") == 1; }));
-    EXPECT_TRUE(wait_for([&] { return bus_->last_value("fleet")->data.at("processed_total") > 0; }));
+    EXPECT_TRUE(wait_for([&] { return bus_->last_value("fleet")->data().at("workers") == 1; }));
+    EXPECT_TRUE(wait_for([&] { return bus_->last_value("fleet")->data().at("processed_total") > 0; }));
 }
 
 TEST_F(Fleet, TheWorkerGetsItsKeyInTheEnvironmentAndItsConfigurationOverTheLink) {
@@ -263,7 +263,7 @@ TEST_F(Fleet, StopEndsTheSessionAndLeavesAnExplanation) {
     const auto entries = *store_.timeline(1);
     EXPECT_EQ(entries[1].parent_log_id, entries[0].id);
     EXPECT_EQ(live_.get(point())->code, QualityCode::kStale) << "nothing old is shown as good";
-    EXPECT_EQ(bus_->last_value("connection_status.T1.D1")->data.at("is_connected"), false);
+    EXPECT_EQ(bus_->last_value("connection_status.T1.D1")->data().at("is_connected"), false);
     EXPECT_EQ(machine_.alive("T1"), 0U);
     EXPECT_TRUE(wait_for([&] {
         const std::lock_guard lock{store_.mutex};
@@ -292,7 +292,7 @@ TEST_F(Fleet, ADeadWorkerIsReplacedAtOnceInTheSameSession) {
     EXPECT_EQ(session(1).session_id, 1);
     EXPECT_FALSE(session(1).stopped_at);
     // Counters go on over the change of process.
-    const auto counted = [&] { return bus_->last_value("session.1")->data.at("points_read").get<int>(); };
+    const auto counted = [&] { return bus_->last_value("session.1")->data().at("points_read").get<int>(); };
     const auto before = counted();
     EXPECT_TRUE(wait_for([&] { return counted() > before + 20; }));
 }
@@ -763,7 +763,7 @@ TEST_F(Fleet, DataIsOnlyMadeIntoJsonWhenSomeoneWantsIt) {
     EXPECT_EQ(bus_->last_value("data.T1"), nullptr);
     const auto subscription = bus_->subscribe("data.T1", [](const EventPtr&) {});
     ASSERT_TRUE(wait_for([&] { return bus_->last_value("data.T1") != nullptr; }));
-    EXPECT_EQ(bus_->last_value("data.T1")->data.at("points").at(0).at("point_code"), "P_D1");
+    EXPECT_EQ(bus_->last_value("data.T1")->data().at("points").at(0).at("point_code"), "P_D1");
 }
 
 TEST_F(Fleet, ProgressAndLogsAndVitalsAreThere) {
