@@ -22,6 +22,7 @@
 #include "supervisor/store/store.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/systemd.h"
+#include "supervisor/upgrade.h"
 
 extern char** environ;
 
@@ -88,39 +89,66 @@ Status write_listen_file(const Settings& settings, std::uint16_t port) {
     return {};
 }
 
-// SIGTERM and SIGINT arrive on a thread of their own, so that no code of ours runs inside a signal handler.
-// The signals are blocked in every thread that is made later; workers get their own mask at launch.
-class StopSignals {
+// Signals arrive on a thread of their own, so that no code of ours runs inside a signal handler. They are
+// blocked in every thread that is made later; workers get their own mask at launch. SIGTERM and SIGINT stop
+// everything, SIGUSR2 asks for the upgrade in place.
+class Signals {
   public:
-    StopSignals() {
+    explicit Signals(const Upgrade& upgrade) : upgrade_(upgrade) {
         ::sigemptyset(&set_);
-        for (const int number : {SIGTERM, SIGINT, kWakeUp}) ::sigaddset(&set_, number);
+        for (const int number : {SIGTERM, SIGINT, SIGUSR2, kWakeUp}) ::sigaddset(&set_, number);
         ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
         ::signal(SIGPIPE, SIG_IGN);
         ::signal(SIGHUP, SIG_IGN);
     }
+    ~Signals() { forget(); }
+
     void watch(Supervisor& supervisor) {
         thread_ = std::thread{[this, &supervisor] {
             ::pthread_setname_np(::pthread_self(), "fw-signals");
             int number = 0;
             while (::sigwait(&set_, &number) == 0 && number != kWakeUp) {
-                log_line(proto::LogLevel::kInfo,
-                         fmt::format("{}: stopping all workers", ::sigabbrev_np(number)));
-                systemd::notify_stopping();
-                supervisor.request_stop();
+                if (number == SIGUSR2) {
+                    // Whatever comes next is for the one that takes over: it stays pending.
+                    if (replace(supervisor)) return;
+                } else {
+                    log_line(proto::LogLevel::kInfo,
+                             fmt::format("SIG{}: stopping all workers", ::sigabbrev_np(number)));
+                    systemd::notify_stopping();
+                    supervisor.request_stop();
+                }
             }
         }};
     }
-    ~StopSignals() {
+    // From here on signals stay pending.
+    void forget() {
         if (!thread_.joinable()) return;
         ::pthread_kill(thread_.native_handle(), kWakeUp);
         thread_.join();
     }
+    // Whether run() returned because another program is to take over. Asked once the thread is forgotten.
+    [[nodiscard]] bool replacing() const { return replacing_; }
 
   private:
+    bool replace(Supervisor& supervisor) {
+        log_line(proto::LogLevel::kInfo, fmt::format("SIGUSR2: checking {}", upgrade_.program()));
+        if (const auto checked = upgrade_.check(); !checked) {
+            log_line(proto::LogLevel::kError,
+                     "the upgrade is refused and this program goes on: " + checked.error().message);
+            systemd::notify_status("upgrade refused: " + checked.error().message);
+            return false;
+        }
+        systemd::notify_reloading();
+        replacing_ = true;
+        supervisor.request_leave();
+        return true;
+    }
+
     static constexpr int kWakeUp = SIGUSR1;
+    const Upgrade& upgrade_;
     sigset_t set_{};
     std::thread thread_;
+    bool replacing_ = false;
 };
 
 int check(const Settings& settings, const SettingsProblems& problems) {
@@ -135,13 +163,19 @@ int check(const Settings& settings, const SettingsProblems& problems) {
     return 0;
 }
 
-int serve(const Settings& settings) {
-    const auto& data_dir = settings.server.data_dir;
-    if (const auto made = make_data_dir(data_dir); !made) return fail(made.error().message);
-    StopSignals signals;
-    // A heap per thread would keep what each of the API's threads once needed.
-    ::mallopt(M_ARENA_MAX, 2);
+struct Served {
+    int exit_code = 0;
+    bool replace = false;  // another program is to take over
+    int listener = -1;     // … with this socket
+};
 
+// One life of the supervisor. `listener` is the API's socket when there is one already.
+Served serve_once(const Settings& settings, Signals& signals, int listener) {
+    const auto& data_dir = settings.server.data_dir;
+    const auto fail = [](std::string_view message) {
+        log_line(proto::LogLevel::kError, message);
+        return Served{.exit_code = 1};
+    };
     auto store = open_sqlite_store(data_dir + "/state.db");
     if (!store) return fail(store.error().message);
     StatusBus bus{system_clock()};
@@ -157,6 +191,7 @@ int serve(const Settings& settings) {
         .settings = settings,
         .clock = system_clock(),
         .version = std::string{kVersion},
+        .listener = listener,
         .log = log_line,
     }};
     const auto port = gateway.start();
@@ -170,16 +205,39 @@ int serve(const Settings& settings) {
     systemd::notify_ready();
     signals.watch(supervisor);
     supervisor.run();
+    signals.forget();
+    Served served{.replace = signals.replacing()};
+    if (served.replace) served.listener = gateway.keep_listener();
     gateway.stop();
-    std::error_code ignored;
-    std::filesystem::remove(data_dir + "/run/listen", ignored);
-    log_line(proto::LogLevel::kInfo, "stopped");
-    return 0;
+    return served;
+}
+
+int serve(const Settings& settings, const Upgrade& upgrade) {
+    if (const auto made = make_data_dir(settings.server.data_dir); !made) return fail(made.error().message);
+    // A heap per thread would keep what each of the API's threads once needed.
+    ::mallopt(M_ARENA_MAX, 2);
+    int listener = inherited_listener();
+    for (;;) {
+        Signals signals{upgrade};
+        const auto served = serve_once(settings, signals, listener);
+        if (!served.replace) {
+            std::error_code ignored;
+            std::filesystem::remove(settings.server.data_dir + "/run/listen", ignored);
+            if (served.exit_code == 0) log_line(proto::LogLevel::kInfo, "stopped");
+            return served.exit_code;
+        }
+        log_line(proto::LogLevel::kInfo, fmt::format("becoming {}; the workers go on", upgrade.program()));
+        const auto failed = upgrade.replace(served.listener);
+        // Checked a moment ago and gone now: this program takes its own place.
+        log_line(proto::LogLevel::kError, failed.message + "; this program goes on");
+        listener = served.listener;
+    }
 }
 
 }  // namespace
 
 int serve_main(int argc, char** argv) {
+    const Upgrade upgrade;
     CLI::App app{"Run the Fieldwarden supervisor.", "fieldwarden serve"};
     std::string config;
     FlagValues flags;
@@ -229,7 +287,7 @@ int serve_main(int argc, char** argv) {
     errors.insert(errors.end(), found.begin(), found.end());
     for (const auto& error : errors) log_line(proto::LogLevel::kError, error);
     if (!errors.empty()) return 1;
-    return serve(settings);
+    return serve(settings, upgrade);
 }
 
 }  // namespace fieldwarden::supervisor

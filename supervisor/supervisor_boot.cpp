@@ -108,6 +108,7 @@ Status SupervisorLoop::load() {
 
     for (const auto& record : (*plant)->of(Kind::kTask).all()) add_task(**plant, record);
     take_up_processes(desired);
+    take_up_waiting(desired);
     close_lost_sessions();
     start_desired(desired);
     for (auto& [code, task] : tasks_) show(task, false);
@@ -178,14 +179,7 @@ void SupervisorLoop::take_up_processes(const std::map<std::string, DesiredState>
 
 bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredState desired) {
     if (auto session = store_.session(row.session_id); session && !session->stopped_at) {
-        std::int64_t start_entry = 0;
-        if (const auto timeline = store_.timeline(row.session_id)) {
-            for (const auto& entry : *timeline) {
-                if (entry.log_type == proto::LogType::kExecutionStart) start_entry = entry.id;
-            }
-        }
-        recorder_.take_up(task, std::move(*session), start_entry, row.restart_count + 1);
-        task.restart_count = row.restart_count;
+        take_up_session(task, std::move(*session), row.restart_count);
     }
     task.machine.desired = desired;
 
@@ -226,6 +220,47 @@ bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredStat
                                           : "the supervisor: it was to be stopped"});
     }
     return true;
+}
+
+void SupervisorLoop::take_up_session(TaskRuntime& task, SessionRow session, std::uint32_t restart_count) {
+    std::int64_t start_entry = 0;
+    if (const auto timeline = store_.timeline(session.session_id)) {
+        for (const auto& entry : *timeline) {
+            if (entry.log_type == proto::LogType::kExecutionStart) start_entry = entry.id;
+        }
+    }
+    recorder_.take_up(task, std::move(session), start_entry, restart_count + 1);
+    task.restart_count = restart_count;
+}
+
+// Sessions between two processes: their task waited for its restart when the last supervisor left. It waits
+// no longer, and its session goes on.
+void SupervisorLoop::take_up_waiting(const std::map<std::string, DesiredState>& desired) {
+    const SessionFilter active{.task_id = {}, .task_code = {}, .active_only = true};
+    const auto page = store_.sessions(active, {1, 1000});
+    if (!page) return;
+    const auto now_plant = plant();
+    const TaskCompiler compiler{*now_plant, defaults()};
+    for (const auto& row : page->items) {
+        auto* task = find(row.task_code);
+        const auto wanted = desired.find(row.task_code);
+        if (task == nullptr || task->session || task->machine.state != ProcessState::kStopped) continue;
+        if (wanted == desired.end() || wanted->second == DesiredState::kStopped) continue;
+        auto config = compiler.compile(row.task_code);
+        if (!config) continue;  // start_desired() says so
+        task->set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
+        // Each retry_attempt stands for one launch, the last one for the launch that is still to come.
+        std::uint32_t attempts = 0;
+        if (const auto timeline = store_.timeline(row.session_id)) {
+            attempts = static_cast<std::uint32_t>(std::ranges::count_if(*timeline, [](const auto& entry) {
+                return entry.log_type == proto::LogType::kRetryAttempt;
+            }));
+        }
+        take_up_session(*task, row, attempts > 0 ? attempts - 1 : 0);
+        task->machine.state = ProcessState::kBackoff;
+        task->machine.desired = wanted->second;
+        task->machine.deadline = clock_.mono_now();
+    }
 }
 
 // Sessions that say they run, without a process: their supervisor ended between two writes.

@@ -69,6 +69,8 @@ class SupervisorLoop {
     Status load();
     void take_up_processes(const std::map<std::string, DesiredState>& desired);
     bool adopt(TaskRuntime& task, const ProcessRow& row, DesiredState desired);
+    void take_up_waiting(const std::map<std::string, DesiredState>& desired);
+    void take_up_session(TaskRuntime& task, SessionRow session, std::uint32_t restart_count);
     void start_desired(const std::map<std::string, DesiredState>& desired);
     void close_lost_sessions();
     TaskRuntime& add_task(const Plant& plant, const Record& record);

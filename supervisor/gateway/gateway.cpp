@@ -1,6 +1,10 @@
 #include "supervisor/gateway/gateway.h"
 
 #include <fmt/format.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <array>
 
 #include "common/device_options.h"
 #include "supervisor/gateway/context.h"
@@ -12,8 +16,6 @@
 #include "supervisor/listen_address.h"
 
 namespace fieldwarden::supervisor {
-
-namespace {}  // namespace
 
 struct Gateway::Parts {
     explicit Parts(Services services_)
@@ -32,6 +34,23 @@ struct Gateway::Parts {
     std::unique_ptr<gateway::HttpServer> server;
 };
 
+namespace {
+
+// Where a socket that was handed to us listens.
+std::string host_of(int listener) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof(address);
+    std::array<char, NI_MAXHOST> host{};
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    if (::getsockname(listener, any, &size) != 0 ||
+        ::getnameinfo(any, size, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST) != 0) {
+        return {};
+    }
+    return host.data();
+}
+
+}  // namespace
+
 Gateway::Gateway(Services services) : parts_(std::make_unique<Parts>(std::move(services))) {}
 
 Gateway::~Gateway() {
@@ -45,13 +64,15 @@ Result<std::uint16_t> Gateway::start() {
         return make_error(ErrorKind::kInvalidArgument,
                           fmt::format("server.listen '{}': {}", settings.listen, address.error().message));
     }
-    if (!is_loopback(address->host) && !settings.allow_insecure_listen) {
+    const int listener = parts_->services.listener;
+    const auto host = listener < 0 ? address->host : host_of(listener);
+    if (!is_loopback(host) && !settings.allow_insecure_listen) {
         return make_error(
             ErrorKind::kInvalidArgument,
             fmt::format("server.listen '{}' is beyond loopback and this server speaks no TLS: tokens and "
                         "data would cross the network in clear; put a TLS proxy in front, or set "
                         "server.allow_insecure_listen",
-                        settings.listen));
+                        listener < 0 ? settings.listen : host));
     }
     if (auto prepared = parts_->imports.prepare(); !prepared) return prepared.error();
     auto token = load_or_create_admin_token(settings.data_dir);
@@ -60,6 +81,7 @@ Result<std::uint16_t> Gateway::start() {
     gateway::HttpOptions options;
     options.host = address->host;
     options.port = address->port;
+    options.listener = listener;
     options.threads = std::max(1U, settings.api_threads);
     options.upload_dir = parts_->imports.upload_dir();
     options.max_upload_bytes = settings.max_upload_bytes;
@@ -74,6 +96,10 @@ Result<std::uint16_t> Gateway::start() {
     }
     parts_->services.log(proto::LogLevel::kInfo, fmt::format("listening on {}:{}", address->host, *port));
     return port;
+}
+
+int Gateway::keep_listener() const {
+    return parts_->server ? parts_->server->keep_listener() : -1;
 }
 
 void Gateway::stop() {

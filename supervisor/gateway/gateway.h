@@ -33,6 +33,7 @@ struct Services {
     const Settings& settings;
     const Clock& clock;
     std::string version;
+    int listener = -1;  // a socket that listens already and is to be served; −1: none
     // What this build can run: configuration for others is refused.
     std::vector<Protocol> protocols{Protocol::kModbusTcp};
     std::vector<std::string_view> sink_types{"history"};
@@ -55,6 +56,10 @@ class Gateway {
     // kInvalidArgument for an address that does not parse or one beyond loopback without
     // allow_insecure_listen, kIo when it cannot be bound or the data directory cannot be written.
     Result<std::uint16_t> start();
+
+    // A descriptor of the listening socket for whoever takes over: connections wait in it from stop() on. The
+    // caller's to close; −1 when the gateway does not listen.
+    [[nodiscard]] int keep_listener() const;
 
     // Refuses new connections, lets calls in progress finish (bounded by a few seconds), closes the streams
     // with a going-away notice and joins every thread. Safe to call twice.

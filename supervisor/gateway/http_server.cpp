@@ -1,6 +1,8 @@
 #include "supervisor/gateway/http_server.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/buffer_body.hpp>
@@ -405,23 +407,48 @@ HttpServer::~HttpServer() {
     stop();
 }
 
-Result<std::uint16_t> HttpServer::start() {
-    auto& options = impl_->core.options;
-    const auto where = fmt::format("{}:{}", options.host, options.port);
+namespace {
+
+// A socket that somebody else has bound: systemd, or the supervisor that this one replaces.
+beast::error_code take_over(tcp::acceptor& acceptor, int listener) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof(address);
     beast::error_code error;
-    tcp::resolver resolver(impl_->core.io);
-    const auto found =
-        resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
-    if (error || found.empty()) {
-        return make_error(ErrorKind::kInvalidArgument,
-                          fmt::format("cannot listen on {}: {}", where, error.message()));
+    if (::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+        return {errno, beast::system_category()};
     }
-    const tcp::endpoint endpoint = *found.begin();
-    auto& acceptor = impl_->acceptor;
+    acceptor.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), listener, error);
+    return error;
+}
+
+beast::error_code bind(tcp::acceptor& acceptor, const tcp::endpoint& endpoint) {
+    beast::error_code error;
     acceptor.open(endpoint.protocol(), error);
     if (!error) acceptor.set_option(net::socket_base::reuse_address(true), error);
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(net::socket_base::max_listen_connections, error);
+    return error;
+}
+
+}  // namespace
+
+Result<std::uint16_t> HttpServer::start() {
+    auto& options = impl_->core.options;
+    const auto where = fmt::format("{}:{}", options.host, options.port);
+    auto& acceptor = impl_->acceptor;
+    beast::error_code error;
+    if (options.listener >= 0) {
+        error = take_over(acceptor, options.listener);
+    } else {
+        tcp::resolver resolver(impl_->core.io);
+        const auto found =
+            resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
+        if (error || found.empty()) {
+            return make_error(ErrorKind::kInvalidArgument,
+                              fmt::format("cannot listen on {}: {}", where, error.message()));
+        }
+        error = bind(acceptor, *found.begin());
+    }
     if (error) {
         return make_error(ErrorKind::kIo, fmt::format("cannot listen on {}: {}", where, error.message()));
     }
@@ -429,6 +456,11 @@ Result<std::uint16_t> HttpServer::start() {
     net::co_spawn(impl_->core.io, impl_->accept_loop(), impl_->on_end());
     impl_->thread = std::thread([this] { impl_->core.io.run(); });
     return port;
+}
+
+int HttpServer::keep_listener() const {
+    // The acceptor's descriptor does not change between start() and stop().
+    return impl_->acceptor.is_open() ? ::fcntl(impl_->acceptor.native_handle(), F_DUPFD_CLOEXEC, 0) : -1;
 }
 
 void HttpServer::stop() {

@@ -21,6 +21,7 @@ namespace fieldwarden::supervisor::gateway {
 struct HttpOptions {
     std::string host = "127.0.0.1";
     std::uint16_t port = 0;
+    int listener = -1;  // a listening socket to use instead of binding one; owned from start() on
     unsigned threads = 8;
     std::filesystem::path upload_dir;
     std::uint64_t max_upload_bytes = 200ULL << 20;
@@ -38,6 +39,8 @@ class HttpServer {
 
     Result<std::uint16_t> start();
     void stop();
+    // A duplicate of the listening socket, −1 when there is none. Not while stop() runs.
+    [[nodiscard]] int keep_listener() const;
 
   private:
     struct Impl;

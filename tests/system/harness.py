@@ -76,6 +76,7 @@ class Supervisor:
 
     def __init__(self, data_dir, **settings):
         self.data_dir = pathlib.Path(data_dir)
+        self.program = BIN / "fieldwarden"
         self.settings = {"FIELDWARDEN_" + key.upper(): str(value) for key, value in settings.items()}
         self.process = None
         self.base = None
@@ -86,7 +87,7 @@ class Supervisor:
         listen.unlink(missing_ok=True)
         self.output = open(self.data_dir / "supervisor.out", "ab")
         self.process = subprocess.Popen(
-            [BIN / "fieldwarden", "serve", "--data-dir", str(self.data_dir), "--listen", "127.0.0.1:0"],
+            [self.program, "serve", "--data-dir", str(self.data_dir), "--listen", "127.0.0.1:0"],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, env={**os.environ, **self.settings})
         eventually(lambda: self.process.poll() is not None or listen.exists(), "the supervisor's listen file")
         assert self.process.poll() is None, (self.data_dir / "supervisor.out").read_text()
@@ -99,6 +100,10 @@ class Supervisor:
     @property
     def pid(self):
         return self.process.pid
+
+    def said(self):
+        """Its own log lines since the first start."""
+        return (self.data_dir / "supervisor.out").read_text()
 
     def api(self, method, path, expect=None, **arguments):
         """One call of /api/v1; asserts the status when `expect` is given and returns the JSON."""
