@@ -132,7 +132,7 @@ constexpr std::array kKeys{
         "Last lines per task that are kept in memory for the API.", 10, 100'000},
 
     Key{"retention", "session_days", [](Settings& s) -> Target { return &s.retention.session_days; },
-        "Days that ended sessions, their timelines and import jobs are kept.", 1, 36'500},
+        "Days that ended sessions, their timelines, resolved alerts and import jobs are kept.", 1, 36'500},
     // clang-format on
 };
 

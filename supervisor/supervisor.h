@@ -48,6 +48,7 @@ struct SupervisorVitals {
     std::uint64_t status_events = 0;
 };
 
+class Alerts;
 class SupervisorLoop;
 
 class Supervisor final : public Control {
@@ -77,6 +78,8 @@ class Supervisor final : public Control {
 
     [[nodiscard]] SupervisorVitals vitals() const;
     [[nodiscard]] proto::SystemHealthSummary health_summary() const;
+    // Rules, channels, silences and open alerts. Loaded by open().
+    [[nodiscard]] Alerts& alerts();
     // Where the status channel listens by tcp; "" when it does not.
     [[nodiscard]] std::string status_tcp_endpoint() const;
 

@@ -61,7 +61,8 @@ bool built_in(const Silence&) {
     return false;
 }
 
-void parse(const Json& body, const AlertRule* stored, UtcTime, AlertRule& out, std::vector<RuleProblem>& problems) {
+void parse(const Json& body, const AlertRule* stored, UtcTime, AlertRule& out,
+           std::vector<RuleProblem>& problems) {
     out = rule_from_json(body, stored, problems);
 }
 void parse(const Json& body, const AlertChannel* stored, UtcTime, AlertChannel& out,
@@ -174,8 +175,8 @@ template <class Item>
 Status AlertConfig::add_built_in(std::vector<Item>& items, AlertDocumentKind kind, std::vector<Item> wanted) {
     for (auto& item : wanted) {
         if (std::ranges::any_of(items, [&](const Item& known) { return known.code == item.code; })) continue;
-        const auto id =
-            store_.put_alert_document(kind, {0, item.code, stored_form(item)}, audit(kind, "create", item.code, {}));
+        const auto id = store_.put_alert_document(kind, {0, item.code, stored_form(item)},
+                                                  audit(kind, "create", item.code, {}));
         if (!id) return id.error();
         item.id = *id;
         items.push_back(std::move(item));
@@ -192,7 +193,8 @@ Status AlertConfig::load(std::vector<std::string>& complaints) {
     if (auto done = load_items(store_, AlertDocumentKind::kRule, rules, complaints); !done) return done;
     if (auto done = load_items(store_, AlertDocumentKind::kSilence, silences, complaints); !done) return done;
     if (complaints.empty()) {
-        if (auto done = add_built_in(channels, AlertDocumentKind::kChannel, built_in_channels()); !done) return done;
+        if (auto done = add_built_in(channels, AlertDocumentKind::kChannel, built_in_channels()); !done)
+            return done;
         if (auto done = add_built_in(rules, AlertDocumentKind::kRule, built_in_rules()); !done) return done;
     }
     const std::lock_guard lock{mutex_};
@@ -267,14 +269,15 @@ void AlertConfig::check_channels(const AlertRule& rule, std::vector<RuleProblem>
     const std::lock_guard lock{mutex_};
     for (const auto& code : rule.channels) {
         if (code == "*") continue;
-        if (std::ranges::any_of(channels_, [&](const AlertChannel& each) { return each.code == code; })) continue;
+        if (std::ranges::any_of(channels_, [&](const AlertChannel& each) { return each.code == code; }))
+            continue;
         problems.push_back({"channels", "unknown_reference", fmt::format("there is no channel '{}'", code)});
     }
 }
 
 template <class Item>
-AlertConfig::Outcome AlertConfig::create_in(std::vector<Item>& items, AlertDocumentKind kind, const Json& body,
-                                            const Actor& actor) {
+AlertConfig::Outcome AlertConfig::create_in(std::vector<Item>& items, AlertDocumentKind kind,
+                                            const Json& body, const Actor& actor) {
     Outcome outcome;
     Item item;
     const auto now = clock_.utc_now();
@@ -289,7 +292,8 @@ AlertConfig::Outcome AlertConfig::create_in(std::vector<Item>& items, AlertDocum
         }
         const auto code = code_of(item);
         if (!code.empty() && find_in(items, code) != items.end()) {
-            return refused(ErrorKind::kConflict, fmt::format("there is already a {} '{}'", noun_of(kind), code));
+            return refused(ErrorKind::kConflict,
+                           fmt::format("there is already a {} '{}'", noun_of(kind), code));
         }
     }
     auto entry = audit(kind, "create", code_of(item), actor);
@@ -305,7 +309,8 @@ AlertConfig::Outcome AlertConfig::create_in(std::vector<Item>& items, AlertDocum
 
 template <class Item>
 AlertConfig::Outcome AlertConfig::change_in(std::vector<Item>& items, AlertDocumentKind kind,
-                                            const std::string& id_or_code, const Json& body, const Actor& actor) {
+                                            const std::string& id_or_code, const Json& body,
+                                            const Actor& actor) {
     Outcome outcome;
     Item before;
     {
@@ -341,8 +346,8 @@ AlertConfig::Outcome AlertConfig::remove_in(std::vector<Item>& items, AlertDocum
         if (found == items.end()) return unknown(kind, id_or_code);
         before = *found;
         if (built_in(before)) {
-            return refused(ErrorKind::kConflict,
-                           fmt::format("{} '{}' is built in: disable it instead", noun_of(kind), code_of(before)));
+            return refused(ErrorKind::kConflict, fmt::format("{} '{}' is built in: disable it instead",
+                                                             noun_of(kind), code_of(before)));
         }
         if constexpr (std::is_same_v<Item, AlertChannel>) {
             for (const auto& rule : rules_) {

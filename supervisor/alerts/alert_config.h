@@ -22,8 +22,8 @@ class AlertConfig {
     // `on_change` is called after every change, before the change returns, one at a time.
     AlertConfig(Store& store, const Clock& clock, std::function<void(AlertDocumentKind)> on_change);
 
-    // Reads what is stored and adds the built-in rules and channels that are not there yet. What does not read
-    // (an older or newer form) is left out and named in `complaints`.
+    // Reads what is stored and adds the built-in rules and channels that are not there yet. What does not
+    // read (an older or newer form) is left out and named in `complaints`.
     Status load(std::vector<std::string>& complaints);
 
     [[nodiscard]] std::vector<AlertRule> rules() const;
@@ -33,7 +33,8 @@ class AlertConfig {
 
     // As JSON for people: secrets masked.
     [[nodiscard]] std::vector<proto::Json> list(AlertDocumentKind kind) const;
-    [[nodiscard]] std::optional<proto::Json> show(AlertDocumentKind kind, const std::string& id_or_code) const;
+    [[nodiscard]] std::optional<proto::Json> show(AlertDocumentKind kind,
+                                                  const std::string& id_or_code) const;
 
     struct Outcome {
         proto::Json item;
@@ -65,7 +66,7 @@ class AlertConfig {
     Store& store_;
     const Clock& clock_;
     const std::function<void(AlertDocumentKind)> on_change_;
-    std::mutex change_mutex_;    // one change after the other; never held by the loop
+    std::mutex change_mutex_;   // one change after the other; never held by the loop
     mutable std::mutex mutex_;  // guards what follows
     std::vector<AlertRule> rules_;
     std::vector<AlertChannel> channels_;

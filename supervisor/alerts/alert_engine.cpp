@@ -11,7 +11,8 @@ using proto::AlertState;
 
 namespace {
 
-constexpr std::chrono::minutes kKeepInterval{1};  // how often "last seen" is stored while nothing else changes
+constexpr std::chrono::minutes kKeepInterval{
+    1};  // how often "last seen" is stored while nothing else changes
 constexpr std::string_view kSystemSubject = "system";
 
 // The members of a reading's context and what is told of every alert.
@@ -46,7 +47,8 @@ WatchedPoints resolve_points(const std::vector<AlertRule>& rules, const Plant& p
         const auto add = [&](const Record& record) {
             const auto& device = record.cells[device_field];
             if (!matches_any(rule.devices, device)) return;
-            points.push_back({static_cast<PointId>(record.id), record.code(), device, "point:" + record.code()});
+            points.push_back(
+                {static_cast<PointId>(record.id), record.code(), device, "point:" + record.code()});
         };
         const auto& records = plant.of(Kind::kPoint);
         const bool all_by_code = std::ranges::none_of(
@@ -174,7 +176,8 @@ void AlertEngine::judge_tasks(RuleState& state, const AlertFacts& facts, AlertMo
             const auto reading = read_device(rule, task, device);
             if (reading.condition != Condition::kActive && state.tracks.empty()) continue;
             take(state,
-                 {fmt::format("device:{}/{}", task.task_code, device.device_code), task.task_code,
+                 {fmt::format("device:{}/{}", task.task_code, device.device_code),
+                  task.task_code,
                   device.device_code,
                   {}},
                  reading, now, out);
@@ -310,7 +313,8 @@ void AlertEngine::resolve(const AlertRule* rule, AlertRow row, const std::string
 bool AlertEngine::tell(const AlertRule& rule, Track& track, AlertMoment now, AlertOutcome& out) const {
     auto& row = *track.row;
     if (row.alert.state != AlertState::kFiring || rule.channels.empty()) return false;
-    const bool again = rule.repeat > milliseconds{0} && track.told_at && now.mono - *track.told_at >= rule.repeat;
+    const bool again =
+        rule.repeat > milliseconds{0} && track.told_at && now.mono - *track.told_at >= rule.repeat;
     if ((row.notified && !again) || silenced(row, now.utc)) return false;
     out.notifications.push_back({row.alert, rule.channels});
     track.told_at = now.mono;

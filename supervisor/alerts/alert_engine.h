@@ -1,14 +1,14 @@
 // AlertEngine: what fires, what goes on, what is over and who is to be told. It knows no clock, socket, store
 // or thread: everything comes in with the call, and what has to be done comes out.
 //
-// One alert per rule and subject. It opens when the rule's condition has held for for_ms and resolves when the
-// condition has been over for clear_ms; a condition that comes back meanwhile counts (Alert::count) and opens
-// no second alert. A condition that is not known holds everything as it is. An alert also resolves when its
-// rule is removed or disabled, or when its subject is gone or no longer in the rule's scope.
+// One alert per rule and subject. It opens when the rule's condition has held for for_ms and resolves when
+// the condition has been over for clear_ms; a condition that comes back meanwhile counts (Alert::count) and
+// opens no second alert. A condition that is not known holds everything as it is. An alert also resolves when
+// its rule is removed or disabled, or when its subject is gone or no longer in the rule's scope.
 //
-// Notifications. One when it fires, more every repeat_ms, one when it is resolved (if its firing was told). An
-// acknowledged alert is told of once more only: when it is resolved. A silence holds notifications back; an
-// alert that still fires when the silence ends is told of then.
+// Notifications. One when it fires, more every repeat_ms, one when it is resolved (if its firing was told).
+// An acknowledged alert is told of once more only: when it is resolved. A silence holds notifications back;
+// an alert that still fires when the silence ends is told of then.
 //
 // Durations are measured on the monotonic clock; only what is shown, and the windows of silences, go by UTC.
 #pragma once

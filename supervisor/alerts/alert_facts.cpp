@@ -83,9 +83,9 @@ Reading read_data_flow(const AlertRule& rule, const TaskFact& task, MonoTime now
     const auto age = now - *task.no_data_since;
     if (age < hold) return clear();
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(age).count();
-    auto reading = active(hold, std::to_string(seconds),
-                          fmt::format("none for {} s{}{}", seconds, task.last_error.empty() ? "" : "; ",
-                                      task.last_error));
+    auto reading = active(
+        hold, std::to_string(seconds),
+        fmt::format("none for {} s{}{}", seconds, task.last_error.empty() ? "" : "; ", task.last_error));
     reading.since = task.no_data_since;
     return reading;
 }
@@ -110,9 +110,9 @@ Reading read_spool(const AlertRule& rule, const TaskFact& task) {
 Reading read_sink(const AlertRule& rule, const TaskFact& task) {
     if (!task.reported) return task.state == ProcessState::kStopped ? clear() : Reading{};
     if (task.retrying == 0) return clear();
-    auto reading = active(
-        hold_of(rule, milliseconds{0}), std::to_string(task.retrying),
-        fmt::format("{} samples are being tried again, {} wait", task.retrying, task.spool_pending));
+    auto reading =
+        active(hold_of(rule, milliseconds{0}), std::to_string(task.retrying),
+               fmt::format("{} samples are being tried again, {} wait", task.retrying, task.spool_pending));
     reading.context["retrying"] = task.retrying;
     reading.context["spool_pending"] = task.spool_pending;
     return reading;
@@ -182,8 +182,9 @@ Reading read_frozen(const AlertRule& rule, const Value& value, const PointMemory
     const auto hold = hold_of(rule, milliseconds{0});
     const auto age = now - memory.changed_at;
     if (age < hold) return clear();
-    auto reading = active(hold, shown(value),
-                          fmt::format("for {} s", std::chrono::duration_cast<std::chrono::seconds>(age).count()));
+    auto reading =
+        active(hold, shown(value),
+               fmt::format("for {} s", std::chrono::duration_cast<std::chrono::seconds>(age).count()));
     reading.since = memory.changed_at;
     reading.context["value"] = proto::to_json(value);
     return reading;
@@ -196,8 +197,9 @@ void take_rate(const AlertRule& rule, const Sample& sample, PointMemory& memory,
     const auto after = number_of(sample.value);
     const std::chrono::duration<double> by_samples = sample.time - memory.sample_time;
     const std::chrono::duration<double> by_us = now - memory.sampled_at;
-    const bool stepped = by_samples.count() <= 0 || std::abs((by_samples - by_us).count()) >
-                                                         std::chrono::duration<double>(kMostDisagreement).count();
+    const bool stepped =
+        by_samples.count() <= 0 ||
+        std::abs((by_samples - by_us).count()) > std::chrono::duration<double>(kMostDisagreement).count();
     if (!before || !after || stepped || memory.was_bad) return;
     memory.per_second = (*after - *before) / by_samples.count();
     memory.rate = std::abs(memory.per_second) > rule.number("per_second").value_or(0) ? Condition::kActive
@@ -269,8 +271,8 @@ Reading read_disk(const AlertRule& rule, const DiskFact& disk) {
 
 Reading read_point(const AlertRule& rule, const std::optional<Sample>& sample, PointMemory& memory, bool open,
                    MonoTime now) {
-    const bool good = sample && sample->quality != Quality::kBad &&
-                      !std::holds_alternative<std::monostate>(sample->value);
+    const bool good =
+        sample && sample->quality != Quality::kBad && !std::holds_alternative<std::monostate>(sample->value);
     if (!good) {
         memory.was_bad = true;
         return {};

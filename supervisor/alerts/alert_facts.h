@@ -1,5 +1,5 @@
-// What rules are judged by: the state of tasks, devices, watched points and the disk at one moment. Views into
-// what the supervisor's loop owns; good for one evaluation.
+// What rules are judged by: the state of tasks, devices, watched points and the disk at one moment. Views
+// into what the supervisor's loop owns; good for one evaluation.
 #pragma once
 
 #include <optional>

@@ -1,8 +1,8 @@
 // AlertRule: what is watched, when that is an alert, and who is told.
 //
 // One table of kinds (kRuleKinds) says for each kind what it is about, which parameters it takes and what its
-// alerts say; the JSON form, the validation and GET /alert-rules/kinds are derived from it. A rule of a kind is
-// about many subjects at once: every task, device or point that its globs match has alerts of its own.
+// alerts say; the JSON form, the validation and GET /alert-rules/kinds are derived from it. A rule of a kind
+// is about many subjects at once: every task, device or point that its globs match has alerts of its own.
 #pragma once
 
 #include <chrono>
@@ -104,16 +104,16 @@ struct AlertRule {
     RuleKind kind = RuleKind::kProcessState;
     bool enabled = true;
     bool built_in = false;  // there from the first start; can be changed and disabled, not removed
-    // Globs. A rule about points goes by devices and points, one about devices by tasks and devices, one about
-    // tasks by tasks.
+    // Globs. A rule about points goes by devices and points, one about devices by tasks and devices, one
+    // about tasks by tasks.
     std::vector<std::string> tasks{"*"};
     std::vector<std::string> devices{"*"};
     std::vector<std::string> points;
-    std::map<std::string, double, std::less<>> numbers;          // parameters
-    std::vector<proto::ProcessState> states;                     // of kProcessState
-    std::optional<milliseconds> hold;                            // unset: the kind's
-    milliseconds clear{0};                                       // the condition is over this long: resolved
-    milliseconds repeat{0};                                      // told again this often; 0: once
+    std::map<std::string, double, std::less<>> numbers;  // parameters
+    std::vector<proto::ProcessState> states;             // of kProcessState
+    std::optional<milliseconds> hold;                    // unset: the kind's
+    milliseconds clear{0};                               // the condition is over this long: resolved
+    milliseconds repeat{0};                              // told again this often; 0: once
     proto::Severity severity = proto::Severity::kWarning;
     std::vector<std::string> channels{"*"};  // codes of channels, or "*" for every enabled one
     // May hold {task} {device} {point} {value} {detail}. Empty: the kind's.
@@ -135,7 +135,8 @@ struct RuleProblem {
 proto::Json to_json(const AlertRule& rule);
 // `body` over `stored` (a PATCH), or over a rule of the kind's defaults (null). Every wrong member is
 // reported; the rule is good when there is none. `id` and `built_in` are taken from `stored` alone.
-AlertRule rule_from_json(const proto::Json& body, const AlertRule* stored, std::vector<RuleProblem>& problems);
+AlertRule rule_from_json(const proto::Json& body, const AlertRule* stored,
+                         std::vector<RuleProblem>& problems);
 // The table for a console: kinds with their parameters.
 proto::Json rule_kinds_json();
 

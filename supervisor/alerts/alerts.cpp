@@ -60,7 +60,8 @@ TaskFact task_fact_of(const TaskRuntime& task, MonoTime) {
     fact.spool_bytes = worker.beat->spool_bytes;
     fact.retrying = worker.beat->retrying;
     // A worker that has just become ready, or goes on after a pause, has all its time to bring data.
-    if (worker.ready_at) fact.no_data_since = std::max(*worker.ready_at, worker.good_at.value_or(MonoTime::min()));
+    if (worker.ready_at)
+        fact.no_data_since = std::max(*worker.ready_at, worker.good_at.value_or(MonoTime::min()));
     return fact;
 }
 
@@ -257,7 +258,8 @@ Result<proto::ProbeResult> Alerts::test_channel(const std::string& id_or_code, c
     const auto now = moment();
     proto::Alert alert;
     alert.error_type = "test";
-    alert.message = fmt::format("this is a test of the alert channel {}, asked for by {}", channel->code, actor.name);
+    alert.message =
+        fmt::format("this is a test of the alert channel {}, asked for by {}", channel->code, actor.name);
     alert.severity = proto::Severity::kInfo;
     alert.context = {{"test", true}, {"rule", ""}, {"kind", "test"}};
     alert.suggested_action = "Nothing is wrong: alerts arrive here";

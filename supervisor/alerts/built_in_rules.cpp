@@ -29,15 +29,15 @@ std::vector<AlertRule> built_in_rules() {
     crashed.clear = minutes{1};  // a slow retry that dies at once is the same trouble
     rules.push_back(std::move(crashed));
 
-    auto restarts = built_in("worker_restarts", "Worker restarted often", RuleKind::kRestarts,
-                             Severity::kWarning);
+    auto restarts =
+        built_in("worker_restarts", "Worker restarted often", RuleKind::kRestarts, Severity::kWarning);
     restarts.numbers = {{"count", 3}, {"window_ms", 600'000}};
     rules.push_back(std::move(restarts));
 
     rules.push_back(built_in("operator_needed", "Recovery needs a person", RuleKind::kOperatorNeeded,
                              Severity::kCritical));
-    rules.push_back(built_in("device_disconnected", "Device not connected", RuleKind::kConnection,
-                             Severity::kWarning));
+    rules.push_back(
+        built_in("device_disconnected", "Device not connected", RuleKind::kConnection, Severity::kWarning));
     rules.push_back(built_in("no_good_data", "No good data", RuleKind::kDataFlow, Severity::kCritical));
 
     auto backlog = built_in("spool_backlog", "Spool backlog", RuleKind::kSpoolBacklog, Severity::kWarning);

@@ -20,24 +20,39 @@ namespace {
 constexpr std::array kWebhookOptions{
     OptionSpec{.name = "url", .help = "http:// or https:// address that takes the alert by POST"},
     OptionSpec{.name = "secret", .help = "key of the signature; empty: not signed"},
-    OptionSpec{.name = "timeout", .type = Type::kDuration, .least = 100, .most = 60'000, .fallback = "10s",
+    OptionSpec{.name = "timeout",
+               .type = Type::kDuration,
+               .least = 100,
+               .most = 60'000,
+               .fallback = "10s",
                .help = "longest time for one attempt"},
-    OptionSpec{.name = "verify_tls", .type = Type::kBoolean, .fallback = "true",
+    OptionSpec{.name = "verify_tls",
+               .type = Type::kBoolean,
+               .fallback = "true",
                .help = "whether the server's certificate must be good"},
     OptionSpec{.name = "ca_file", .help = "PEM file of the authorities to trust; empty: the system's"},
 };
 constexpr std::array kEmailOptions{
     OptionSpec{.name = "url", .help = "smtp://host:port or smtps://host:port"},
-    OptionSpec{.name = "starttls", .type = Type::kChoice, .choices = "none|optional|required",
-               .fallback = "required", .help = "encryption of smtp://"},
+    OptionSpec{.name = "starttls",
+               .type = Type::kChoice,
+               .choices = "none|optional|required",
+               .fallback = "required",
+               .help = "encryption of smtp://"},
     OptionSpec{.name = "username", .help = "empty: no sign-in"},
     OptionSpec{.name = "password", .help = "of the user"},
     OptionSpec{.name = "from", .help = "address of the sender"},
     OptionSpec{.name = "to", .help = "addresses of the receivers, separated by commas"},
     OptionSpec{.name = "subject_prefix", .fallback = "Fieldwarden", .help = "stands before every subject"},
-    OptionSpec{.name = "timeout", .type = Type::kDuration, .least = 100, .most = 60'000, .fallback = "15s",
+    OptionSpec{.name = "timeout",
+               .type = Type::kDuration,
+               .least = 100,
+               .most = 60'000,
+               .fallback = "15s",
                .help = "longest time for one attempt"},
-    OptionSpec{.name = "verify_tls", .type = Type::kBoolean, .fallback = "true",
+    OptionSpec{.name = "verify_tls",
+               .type = Type::kBoolean,
+               .fallback = "true",
                .help = "whether the server's certificate must be good"},
     OptionSpec{.name = "ca_file", .help = "PEM file of the authorities to trust; empty: the system's"},
 };
@@ -57,7 +72,8 @@ bool is_mail_address(std::string_view text) {
     if (at == 0 || at == std::string_view::npos || at + 1 == text.size() || text.size() > 254) return false;
     return std::ranges::none_of(text, [](char c) {
         const auto byte = static_cast<unsigned char>(c);
-        return byte <= 0x20 || byte >= 0x7f || std::string_view{"<>()[],;:\\\""}.find(c) != std::string_view::npos;
+        return byte <= 0x20 || byte >= 0x7f ||
+               std::string_view{"<>()[],;:\\\""}.find(c) != std::string_view::npos;
     });
 }
 
@@ -93,8 +109,8 @@ void check_addresses(const AlertChannel& channel, MemberReader& reader) {
     }
 }
 
-void read_option(const std::string& name, const Json& value, const AlertChannel* stored, AlertChannel& channel,
-                 MemberReader& reader) {
+void read_option(const std::string& name, const Json& value, const AlertChannel* stored,
+                 AlertChannel& channel, MemberReader& reader) {
     if (value.is_null()) {
         channel.options.erase(name);
         return;
@@ -121,9 +137,9 @@ void read_option(const std::string& name, const Json& value, const AlertChannel*
         if (!unmasked) return reader.problem(name, "bad_value", "the mask stands for nothing stored");
         text = *unmasked;
     }
-    if (const auto fits = check_options(channel_options(channel.type),
-                                        fmt::format("a channel of type {}", to_name(channel.type)),
-                                        Options{{name, text}});
+    if (const auto fits =
+            check_options(channel_options(channel.type),
+                          fmt::format("a channel of type {}", to_name(channel.type)), Options{{name, text}});
         !fits) {
         return reader.problem(name, "bad_value", fits.error().message);
     }

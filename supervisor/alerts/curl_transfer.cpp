@@ -51,7 +51,8 @@ CurlTransfer::CurlTransfer(const AlertChannel& channel, const char* protocols, c
     if (const auto authorities = channel.option("ca_file"); !authorities.empty()) {
         curl_easy_setopt(curl, CURLOPT_CAINFO, authorities.c_str());
     }
-    curl_write_callback keep = [](char* data, std::size_t size, std::size_t count, void* user) -> std::size_t {
+    curl_write_callback keep = [](char* data, std::size_t size, std::size_t count,
+                                  void* user) -> std::size_t {
         auto& kept = *static_cast<std::string*>(user);
         kept.append(data, std::min(size * count, kAnswerKept - std::min(kAnswerKept, kept.size())));
         return size * count;
@@ -76,11 +77,13 @@ Result<long> CurlTransfer::perform() {
     if (code == CURLE_OK) return status;
     const std::string why = error_[0] != '\0' ? error_ : curl_easy_strerror(code);
     if (code == CURLE_ABORTED_BY_CALLBACK && stop_.load()) {
-        return make_error(ErrorKind::kUnavailable, fmt::format("{}: given up, the supervisor is stopping", host_));
+        return make_error(ErrorKind::kUnavailable,
+                          fmt::format("{}: given up, the supervisor is stopping", host_));
     }
     // A mail server says no for good with a reply of 500 and above.
-    if (status >= 500 && status < 600 && (code == CURLE_SEND_ERROR || code == CURLE_LOGIN_DENIED ||
-                                          code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_RECV_ERROR)) {
+    if (status >= 500 && status < 600 &&
+        (code == CURLE_SEND_ERROR || code == CURLE_LOGIN_DENIED || code == CURLE_WEIRD_SERVER_REPLY ||
+         code == CURLE_RECV_ERROR)) {
         return make_error(ErrorKind::kInvalidArgument, fmt::format("{}: {} (reply {})", host_, why, status));
     }
     return make_error(code == CURLE_OPERATION_TIMEDOUT ? ErrorKind::kTimeout : ErrorKind::kUnavailable,

@@ -29,8 +29,9 @@ Delivery::~Delivery() {
     thread_.join();
     for (const auto& [code, channel] : channels_) {
         if (channel.waiting.empty()) continue;
-        log_(LogLevel::kWarning, fmt::format("alert channel {}: {} notifications were not sent before the end",
-                                             code, channel.waiting.size()));
+        log_(LogLevel::kWarning,
+             fmt::format("alert channel {}: {} notifications were not sent before the end", code,
+                         channel.waiting.size()));
     }
 }
 
@@ -83,8 +84,9 @@ void Delivery::put(Channel& channel, const proto::Alert& alert) {
         channel.attempts = 0;
         // Said once per filling, not once per notification.
         if (channel.vitals.dropped++ % settings_.most_waiting == 0) {
-            log_(LogLevel::kError, fmt::format("alert channel {}: {} notifications wait, the oldest are dropped",
-                                               channel.config.code, settings_.most_waiting));
+            log_(LogLevel::kError,
+                 fmt::format("alert channel {}: {} notifications wait, the oldest are dropped",
+                             channel.config.code, settings_.most_waiting));
         }
     }
     channel.waiting.push_back(alert);
@@ -167,15 +169,15 @@ void Delivery::deliver_one(std::unique_lock<std::mutex>& lock, const std::string
         ++channel.attempts;
         const bool for_good = sent.error().kind == ErrorKind::kInvalidArgument;
         if (for_good || channel.attempts >= settings_.most_attempts) {
-            line = fmt::format("alert channel {}: alert {} was not told after {} attempt{}: {}", code, alert.id,
-                               channel.attempts, channel.attempts == 1 ? "" : "s", sent.error().message);
+            line =
+                fmt::format("alert channel {}: alert {} was not told after {} attempt{}: {}", code, alert.id,
+                            channel.attempts, channel.attempts == 1 ? "" : "s", sent.error().message);
             ++vitals.failed;
             done();
         } else {
             static thread_local std::mt19937_64 random{std::random_device{}()};
-            const auto delay =
-                backoff_delay(settings_.backoff, channel.attempts,
-                              std::uniform_real_distribution<double>{0, 1}(random));
+            const auto delay = backoff_delay(settings_.backoff, channel.attempts,
+                                             std::uniform_real_distribution<double>{0, 1}(random));
             channel.due = SteadyClock::now() + delay;
             if (first_failure) {
                 line = fmt::format("alert channel {}: {}; trying again in {}", code, sent.error().message,

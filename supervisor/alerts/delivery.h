@@ -5,8 +5,8 @@
 // notification that has been tried often enough are given up. A full queue drops its oldest notification.
 // Everything given up or dropped is counted and said in the log.
 //
-// Threads. All methods are thread safe and do not wait for a delivery; the destructor waits for what is queued,
-// but not longer than `last_chance`.
+// Threads. All methods are thread safe and do not wait for a delivery; the destructor waits for what is
+// queued, but not longer than `last_chance`.
 #pragma once
 
 #include <atomic>

@@ -12,7 +12,8 @@ class LogNotifier final : public Notifier {
     explicit LogNotifier(AlertLog log) : log_(std::move(log)) {}
 
     Result<std::string> send(const proto::Alert& alert, const std::atomic<bool>&) override {
-        log_(level_of(alert), fmt::format("alert {} ({}): {}", alert.id, to_name(alert.severity), headline(alert)));
+        log_(level_of(alert),
+             fmt::format("alert {} ({}): {}", alert.id, to_name(alert.severity), headline(alert)));
         return std::string{"written"};
     }
 

@@ -20,9 +20,9 @@ constexpr std::size_t kBodyLineBytes = 57;     // 76 characters of base64
 
 std::string base64(std::string_view bytes) {
     std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-    const auto length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                        reinterpret_cast<const unsigned char*>(bytes.data()),
-                                        static_cast<int>(bytes.size()));
+    const auto length =
+        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
     out.resize(static_cast<std::size_t>(length));
     return out;
 }
@@ -108,7 +108,8 @@ class Mailer final : public Notifier {
 
         const auto mail = mail_text(channel_, alert, clock_.utc_now());
         std::string_view rest = mail;
-        curl_read_callback give = [](char* to, std::size_t size, std::size_t count, void* user) -> std::size_t {
+        curl_read_callback give = [](char* to, std::size_t size, std::size_t count,
+                                     void* user) -> std::size_t {
             auto& left = *static_cast<std::string_view*>(user);
             const auto part = std::min(size * count, left.size());
             std::memcpy(to, left.data(), part);

@@ -59,10 +59,9 @@ void MemberReader::code(std::string_view name, std::string& field) {
     };
     if (!value->is_string() || !fits(value->get_ref<const std::string&>()) ||
         only_digits(value->get_ref<const std::string&>())) {
-        return problem(
-            name, "bad_value",
-            fmt::format("{} is 1 to {} letters, digits, '_', '-' and '.', and more than a number", name,
-                        kLongestCode));
+        return problem(name, "bad_value",
+                       fmt::format("{} is 1 to {} letters, digits, '_', '-' and '.', and more than a number",
+                                   name, kLongestCode));
     }
     field = value->get<std::string>();
 }
@@ -105,9 +104,8 @@ void MemberReader::time(std::string_view name, UtcTime& field) {
     const auto given = value->is_string() ? parse_rfc3339(value->get_ref<const std::string&>())
                                           : Result<UtcTime>{make_error(ErrorKind::kInvalidArgument, "")};
     if (!given) {
-        return problem(
-            name, "bad_value",
-            fmt::format("{} is a time as RFC 3339 writes it, such as 2026-11-22T08:00:00Z", name));
+        return problem(name, "bad_value",
+                       fmt::format("{} is a time as RFC 3339 writes it, such as 2026-11-22T08:00:00Z", name));
     }
     field = *given;
 }
@@ -122,8 +120,9 @@ void MemberReader::globs(std::string_view name, std::vector<std::string>& field,
                std::ranges::none_of(text, [](char c) { return is_control(c, false); });
     };
     if (!value->is_array() || value->size() > most || !std::ranges::all_of(*value, fits)) {
-        return problem(name, "bad_value",
-                       fmt::format("{} is an array of at most {} codes; * matches any characters", name, most));
+        return problem(
+            name, "bad_value",
+            fmt::format("{} is an array of at most {} codes; * matches any characters", name, most));
     }
     field = value->get<std::vector<std::string>>();
 }

@@ -1,6 +1,6 @@
-// Reads the members of a JSON object into the fields of a value, one after the other, and keeps every problem.
-// A member that is missing or null leaves its field as it is, so that the same code reads a POST (over
-// defaults) and a PATCH (over what is stored).
+// Reads the members of a JSON object into the fields of a value, one after the other, and keeps every
+// problem. A member that is missing or null leaves its field as it is, so that the same code reads a POST
+// (over defaults) and a PATCH (over what is stored).
 #pragma once
 
 #include <chrono>

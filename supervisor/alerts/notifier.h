@@ -1,4 +1,5 @@
-// Notifier: one configured way to tell somebody. Adding one is a file, a row of make_notifier and a CMake line.
+// Notifier: one configured way to tell somebody. Adding one is a file, a row of make_notifier and a CMake
+// line.
 //
 // Threads. A notifier is used by one thread at a time. send() blocks up to the channel's timeout; it gives up
 // within a second when `stop` becomes true.
@@ -19,8 +20,8 @@ namespace fieldwarden::supervisor {
 class Notifier {
   public:
     virtual ~Notifier() = default;
-    // What came of it, for people. kInvalidArgument: the other side has refused it for good; every other error
-    // may pass and is worth another try. No text ever holds a secret.
+    // What came of it, for people. kInvalidArgument: the other side has refused it for good; every other
+    // error may pass and is worth another try. No text ever holds a secret.
     virtual Result<std::string> send(const proto::Alert& alert, const std::atomic<bool>& stop) = 0;
 };
 

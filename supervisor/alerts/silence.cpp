@@ -37,7 +37,8 @@ Silence silence_from_json(const Json& body, const Silence* stored, UtcTime now,
     Silence silence = stored != nullptr ? *stored : Silence{};
     if (stored == nullptr) silence.starts_at = now;
     MemberReader members{body, problems};
-    for (const auto* given_back : {"id", "active", "created_by", "created_at"}) (void)members.take(given_back);
+    for (const auto* given_back : {"id", "active", "created_by", "created_at"})
+        (void)members.take(given_back);
     members.time("starts_at", silence.starts_at);
     members.time("ends_at", silence.ends_at);
     if (stored == nullptr && !body.contains("ends_at")) {
@@ -49,8 +50,8 @@ Silence silence_from_json(const Json& body, const Silence* stored, UtcTime now,
     members.globs("points", silence.points, kMostGlobs);
     members.text("comment", silence.comment, kLongestAlertText, true);
     members.finish();
-    const bool times_are_good = std::ranges::none_of(
-        problems, [](const RuleProblem& each) { return each.field.ends_with("s_at"); });
+    const bool times_are_good =
+        std::ranges::none_of(problems, [](const RuleProblem& each) { return each.field.ends_with("s_at"); });
     if (times_are_good) {
         if (silence.ends_at <= silence.starts_at) {
             members.problem("ends_at", "bad_value", "ends_at comes after starts_at");

@@ -6,8 +6,8 @@
 //   X-Fieldwarden-Timestamp: <seconds since 1970>
 //   X-Fieldwarden-Signature: sha256=<hex>                  when the channel has a secret
 //
-// Any 2xx is success. 408, 425, 429 and 5xx are tried again; any other answer is a refusal for good. Redirects
-// are not followed.
+// Any 2xx is success. 408, 425, 429 and 5xx are tried again; any other answer is a refusal for good.
+// Redirects are not followed.
 #include <fmt/format.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -26,21 +26,22 @@ class Webhook final : public Notifier {
 
     Result<std::string> send(const proto::Alert& alert, const std::atomic<bool>& stop) override {
         const auto body = proto::to_json(alert).dump(-1, ' ', false, proto::Json::error_handler_t::replace);
-        const auto timestamp =
-            std::to_string(std::chrono::floor<std::chrono::seconds>(clock_.utc_now()).time_since_epoch().count());
+        const auto timestamp = std::to_string(
+            std::chrono::floor<std::chrono::seconds>(clock_.utc_now()).time_since_epoch().count());
         CurlTransfer transfer{channel_, "http,https", stop};
         if (!transfer.ready()) return make_error(ErrorKind::kInternal, "the HTTP library does not start");
         transfer.add_header("Content-Type: application/json");
         transfer.add_header("Expect:");
         transfer.add_header(fmt::format("User-Agent: fieldwarden/{}", kVersion));
-        transfer.add_header(fmt::format("X-Fieldwarden-Delivery: {}-{}-{}", alert.id, to_name(alert.state),
-                                        alert.count));
+        transfer.add_header(
+            fmt::format("X-Fieldwarden-Delivery: {}-{}-{}", alert.id, to_name(alert.state), alert.count));
         transfer.add_header("X-Fieldwarden-Timestamp: " + timestamp);
         if (const auto secret = channel_.option("secret"); !secret.empty()) {
             transfer.add_header("X-Fieldwarden-Signature: " + webhook_signature(secret, timestamp, body));
         }
         curl_easy_setopt(transfer.handle(), CURLOPT_POSTFIELDS, body.c_str());
-        curl_easy_setopt(transfer.handle(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+        curl_easy_setopt(transfer.handle(), CURLOPT_POSTFIELDSIZE_LARGE,
+                         static_cast<curl_off_t>(body.size()));
         const auto status = transfer.perform();
         if (!status) return status.error();
         if (*status >= 200 && *status < 300) return fmt::format("HTTP {}", *status);

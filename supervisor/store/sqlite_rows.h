@@ -60,7 +60,9 @@ class RowReader {
         ++next_;
         return parsed;
     }
-    std::optional<proto::Json> optional_json() { return here_is_null() ? skip<proto::Json>() : std::optional{json()}; }
+    std::optional<proto::Json> optional_json() {
+        return here_is_null() ? skip<proto::Json>() : std::optional{json()};
+    }
     template <class E>
     E choice() {
         const auto value = from_name<E>(row_.text(next_));

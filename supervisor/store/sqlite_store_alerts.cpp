@@ -98,9 +98,8 @@ Result<Page<AlertRow>> SqliteStore::alerts(const AlertFilter& filter, PageReques
 
 Result<std::vector<AlertRow>> SqliteStore::open_alerts() {
     return read([](SqlDatabase& database) -> Result<std::vector<AlertRow>> {
-        auto rows = database.prepare(
-            fmt::format("SELECT {} FROM alerts WHERE state IN ('firing', 'acknowledged') ORDER BY id",
-                        kAlertColumns));
+        auto rows = database.prepare(fmt::format(
+            "SELECT {} FROM alerts WHERE state IN ('firing', 'acknowledged') ORDER BY id", kAlertColumns));
         if (!rows) return rows.error();
         return collect(*rows, "alert", read_alert);
     });
@@ -135,9 +134,9 @@ Result<std::int64_t> SqliteStore::put_alert_document(AlertDocumentKind kind, con
             if (!added) return added.error();
             id = *added;
         } else {
-            const auto changed = change_one(database, noun, id,
-                                            fmt::format("UPDATE {} SET code = ?, body = ? WHERE id = ?", table),
-                                            code, dumped(document.body), id);
+            const auto changed = change_one(
+                database, noun, id, fmt::format("UPDATE {} SET code = ?, body = ? WHERE id = ?", table), code,
+                dumped(document.body), id);
             if (!changed) return changed.error();
         }
         if (const auto noted = insert_audit(database, audit); !noted) return noted.error();

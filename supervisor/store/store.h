@@ -166,7 +166,7 @@ class Store {
     // --- alerting ---
     // Adds the alert or replaces the one of its id. Ids are given by the supervisor.
     virtual Status put_alert(const AlertRow& row) = 0;
-    virtual Result<AlertRow> alert(std::int64_t id) = 0;  // kNotFound
+    virtual Result<AlertRow> alert(std::int64_t id) = 0;                                     // kNotFound
     virtual Result<Page<AlertRow>> alerts(const AlertFilter& filter, PageRequest page) = 0;  // newest first
     virtual Result<std::vector<AlertRow>> open_alerts() = 0;                                 // oldest first
     virtual Result<std::int64_t> last_alert_id() = 0;  // the highest ever given
