@@ -25,7 +25,7 @@ void put_reading(const AlertRule& rule, const Reading& reading, AlertRow& row) {
     alert.context["rule"] = rule.code;
     alert.context["kind"] = to_name(rule.kind);
     alert.context["detail"] = reading.detail;
-    alert.context.update(reading.context);
+    if (reading.context.is_object()) alert.context.update(reading.context);
     const std::array<std::pair<std::string_view, std::string_view>, 5> values{{
         {"task", alert.process_name},
         {"device", alert.device_code},

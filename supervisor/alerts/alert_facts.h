@@ -69,7 +69,7 @@ struct Reading {
     std::string value;     // filled only when active
     std::string detail;
     std::string_view error_type;  // when another one than the kind's fits
-    proto::Json context = proto::Json::object();
+    proto::Json context;  // an object once something is in it
 };
 
 // How the last restarts of one task went; kept by the engine.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "supervisor/alerts/channel.h"
 #include "supervisor/alerts/notifier.h"
 #include "supervisor/alerts/silence.h"

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <map>
+#include <set>
 
 namespace fieldwarden::supervisor {
 namespace {
@@ -118,6 +120,7 @@ TEST_F(DeliveryTest, InOrder) {
 
 TEST_F(DeliveryTest, WhatMayPassIsTriedAgainAndSaidOnce) {
     world_.failing["a"] = make_error(ErrorKind::kUnavailable, "refused");
+    settings_.most_attempts = 100'000;
     start({channel("a")});
     delivery_->submit({about(1)});
     world_.wait([&] { return world_.attempts["a"] >= 2; });
