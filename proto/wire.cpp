@@ -49,7 +49,8 @@ std::optional<UtcTime> from_micros(const Json& j) {
 Json write(const Heartbeat& m) {
     Json devices = Json::array();
     for (const auto& d : m.devices) {
-        devices.push_back(Json::array({d.device_code, d.cycles, d.points_ok, d.points_total, d.last_error}));
+        devices.push_back(Json::array({d.device_code, d.cycles, d.points_ok, d.points_total, d.last_error,
+                                       d.timeouts, d.period_factor}));
     }
     return {{"seq", m.seq},
             {"loop_ticks", m.loop_ticks},
@@ -95,7 +96,8 @@ void read(const Json& j, Heartbeat& m) {
     for (const auto& d : j.at("devices")) {
         m.devices.push_back({d.at(0).get<std::string>(), d.at(1).get<std::uint64_t>(),
                              d.at(2).get<std::uint32_t>(), d.at(3).get<std::uint32_t>(),
-                             d.at(4).get<std::string>()});
+                             d.at(4).get<std::string>(), d.size() > 5 ? d.at(5).get<std::uint64_t>() : 0,
+                             d.size() > 6 ? d.at(6).get<std::uint32_t>() : 1});
     }
 }
 
@@ -256,12 +258,20 @@ void read(const Json& j, BeatAck& m) {
     j.at("seq").get_to(m.seq);
 }
 
+Json write(const SlowDown& m) {
+    return {{"device_code", m.device_code}, {"period_factor", m.period_factor}};
+}
+void read(const Json& j, SlowDown& m) {
+    j.at("device_code").get_to(m.device_code);
+    j.at("period_factor").get_to(m.period_factor);
+}
+
 constexpr std::size_t kMessageCount = std::variant_size_v<Message>;
 constexpr std::array<std::string_view, kMessageCount> kNames{
     "hello",        "ready",    "heartbeat", "connection",       "live",         "log",
     "reply",        "finished", "welcome",   "refuse",           "configure",    "set_period",
     "pause",        "resume",   "stop",      "reset_connection", "acquire_once", "test_connection",
-    "test_storage", "beat_ack",
+    "test_storage", "beat_ack", "slow_down",
 };
 
 // Builds the document within bounds. Depth: the parser underneath recurses, and nesting from outside must not

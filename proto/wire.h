@@ -66,6 +66,8 @@ struct DeviceProgress {
     std::uint32_t points_ok = 0;  // in the last scan
     std::uint32_t points_total = 0;
     std::string last_error;
+    std::uint64_t timeouts = 0;       // scans that ended because the device did not answer in time
+    std::uint32_t period_factor = 1;  // in force, see SlowDown
 };
 
 // Every second. Counters count since the worker process started; they never go back.
@@ -156,6 +158,11 @@ struct Stop {
 struct ResetConnection {
     std::string device_code;  // empty: all
 };
+// Multiplies every period of one device until told otherwise; 1: as configured. Others keep their pace.
+struct SlowDown {
+    std::string device_code;
+    std::uint32_t period_factor = 1;
+};
 struct AcquireOnce {
     std::uint64_t request_id = 0;
 };
@@ -175,7 +182,7 @@ struct BeatAck {
 // The order is the message type's number on the wire, counted from 1. Append only.
 using Message = std::variant<Hello, Ready, Heartbeat, Connection, Live, Log, Reply, Finished, Welcome, Refuse,
                              Configure, SetPeriod, Pause, Resume, Stop, ResetConnection, AcquireOnce,
-                             TestConnection, TestStorage, BeatAck>;
+                             TestConnection, TestStorage, BeatAck, SlowDown>;
 
 struct Frames {
     Bytes header;

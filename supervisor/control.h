@@ -18,6 +18,7 @@
 #include "common/task_config.h"
 #include "proto/shapes.h"
 #include "proto/wire.h"
+#include "supervisor/health/vitals.h"
 #include "supervisor/store/store.h"
 
 namespace fieldwarden::supervisor {
@@ -83,6 +84,10 @@ class Control {
   public:
     virtual ~Control() = default;
 
+    // The supervisor about itself, and the fleet with it: its own issues are among those of the summary. Do
+    // not block.
+    [[nodiscard]] virtual SupervisorVitals vitals() const = 0;
+    [[nodiscard]] virtual proto::SystemHealthSummary health_summary() const = 0;
     // The configuration in force. Never null; does not block.
     [[nodiscard]] virtual PlantPtr plant() const = 0;
     // Stores the changes and reloads the running tasks they touch; the others are not disturbed.

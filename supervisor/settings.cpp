@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "supervisor/fleet/worker_launch.h"
 #include "supervisor/listen_address.h"
+#include "supervisor/plant/schedule.h"
 #include "supervisor/status/status_pub.h"
 
 namespace fieldwarden::supervisor {
@@ -62,6 +63,8 @@ constexpr std::array kKeys{
         "Largest workbook that is accepted.", 1024, 8e9},
     Key{"server", "api_threads", [](Settings& s) -> Target { return &s.server.api_threads; },
         "Threads that serve HTTP requests.", 1, 256},
+    Key{"server", "time_zone", [](Settings& s) -> Target { return &s.server.time_zone; },
+        "Time zone of the tasks' schedules that name none: Asia/Shanghai, Europe/Berlin, UTC. Empty: the system's."},
 
     Key{"worker", "program", [](Settings& s) -> Target { return &s.worker.program; },
         "The worker program. Empty: fieldwarden-worker beside this program."},
@@ -80,6 +83,23 @@ constexpr std::array kKeys{
         "How long a worker goes on acquiring without a supervisor before it stops by itself.", 1e3, 7 * 24 * kHour},
     Key{"worker", "spawn_rate", [](Settings& s) -> Target { return &s.worker.spawn_rate; },
         "Most worker starts per second, all tasks together.", 1, 10'000},
+    Key{"worker", "start_stagger", [](Settings& s) -> Target { return &s.worker.start_stagger; },
+        "Pause between tasks that start together (at the daemon's start, by group or all at once), in the order\n"
+        "of their option start_order. Restarts do not wait for it.", 0, 60e3},
+    Key{"worker", "open_files", [](Settings& s) -> Target { return &s.worker.open_files; },
+        "Most files a worker may hold open (RLIMIT_NOFILE); 0: as this program.", 0, 1'000'000},
+    Key{"worker", "memory_limit_mb", [](Settings& s) -> Target { return &s.worker.memory_limit_mb; },
+        "Hard limit of a worker's writable memory (MiB): by cgroup where cgroup_root is set, otherwise as address\n"
+        "space (RLIMIT_DATA, which also counts 8 MiB for each thread's stack). Beyond it the worker ends and is\n"
+        "restarted. 0: none; health.memory_mb restarts in good order before that.", 0, 1e7},
+    Key{"worker", "cpu_limit_percent", [](Settings& s) -> Target { return &s.worker.cpu_limit_percent; },
+        "Most processor time of a worker in percent of one core (cgroup cpu.max; needs cgroup_root). 0: none.", 0, 100'000},
+    Key{"worker", "nice", [](Settings& s) -> Target { return &s.worker.nice; },
+        "Nice level of workers, 0 (normal) to 19 (last).", 0, 19},
+    Key{"worker", "cgroup_root", [](Settings& s) -> Target { return &s.worker.cgroup_root; },
+        "A cgroup v2 directory that this program may fill with one group per task (memory and cpu delegated to\n"
+        "it). It must not be the unit's own: a group with members of its own cannot limit its children, and\n"
+        "workers that outlive a crash would keep systemd from starting the next daemon. Empty: no cgroups."},
 
     Key{"restart", "first_delay", [](Settings& s) -> Target { return &s.restart.first_delay; },
         "The first restart after a death is at once; the second waits this long, each further one twice as\n"
@@ -107,6 +127,13 @@ constexpr std::array kKeys{
         "A running task without good data for this long is critical.", 100, 7 * 24 * kHour},
     Key{"health", "connection_timeout", [](Settings& s) -> Target { return &s.health.connection_timeout; },
         "Devices away for this long make their task critical.", 100, 7 * 24 * kHour},
+    Key{"health", "descriptors_percent", [](Settings& s) -> Target { return &s.health.descriptors_percent; },
+        "Share of its open_files that a worker may hold open before it is restarted: files only add up when they\n"
+        "leak.", 1, 100},
+    Key{"health", "log_errors", [](Settings& s) -> Target { return &s.health.log_errors; },
+        "Errors logged within five minutes that make a task critical.", 1, 1e6},
+    Key{"health", "slow_down", [](Settings& s) -> Target { return &s.health.slow_down; },
+        "Ask a device that keeps timing out half as often (down to an eighth), and restore that step by step."},
 
     Key{"spool", "max_bytes", [](Settings& s) -> Target { return ByteCount{&s.spool.max_bytes}; },
         "Disk space of one task's spool.", 1 << 20, 1e15},
@@ -461,6 +488,9 @@ std::vector<std::string> check_settings(const Settings& settings) {
     } else if (access(data_dir.c_str(), W_OK | X_OK) != 0) {
         problems.push_back(
             fmt::format("the data directory {} cannot be written: {}", data_dir, errno_text(errno)));
+    }
+    if (const auto zone = find_zone(settings.server.time_zone); !zone) {
+        problems.push_back("server.time_zone: " + zone.error().message);
     }
     const auto socket = data_dir + "/run/control.sock";
     if (socket.size() >= sizeof(sockaddr_un::sun_path)) {

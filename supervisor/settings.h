@@ -25,6 +25,7 @@ struct ServerSettings {
     std::string status_curve_secret_key;  // Z85; needed for status_tcp beyond loopback
     std::uint64_t max_upload_bytes = 200ULL << 20;
     std::uint32_t api_threads = 8;
+    std::string time_zone;  // of schedules; "" = the system's
 };
 
 struct WorkerSettings {
@@ -36,6 +37,13 @@ struct WorkerSettings {
     milliseconds term_grace{2'000};  // between SIGTERM and SIGKILL
     milliseconds orphan_grace{15 * 60 * 1000};
     std::uint32_t spawn_rate = 200;  // starts a second, all tasks together
+    milliseconds start_stagger{0};   // between the first starts of tasks that start together
+    // Limits of each worker process; 0: none.
+    std::uint32_t open_files = 1'024;
+    std::uint32_t memory_limit_mb = 0;
+    std::uint32_t cpu_limit_percent = 0;  // of one core; needs cgroup_root
+    std::uint32_t nice = 0;
+    std::string cgroup_root;  // cgroup v2 directory this program may fill; "": none
 };
 
 struct RestartSettings {
@@ -54,6 +62,9 @@ struct HealthSettings {
     double memory_mb = 500;
     milliseconds data_timeout{120'000};
     milliseconds connection_timeout{60'000};
+    double descriptors_percent = 80;  // of worker.open_files
+    std::uint32_t log_errors = 50;    // within five minutes
+    bool slow_down = true;            // ask a device that keeps timing out less often
 };
 
 struct LogSettings {

@@ -105,6 +105,7 @@ void SupervisorLoop::on_beat(TaskRuntime& task, proto::Heartbeat&& beat) {
             worker.usage = *usage;
         }
     }
+    if (task.config) pace(task, now);
     task.performance = performance_of(task, clock_.utc_now());
     bus_.publish("performance." + task.code, "performance_metrics", proto::to_json(*task.performance));
     task.status_changed = true;
@@ -246,8 +247,12 @@ void SupervisorLoop::watch(TaskRuntime& task, MonoTime now) {
 }
 
 void SupervisorLoop::check(TaskRuntime& task, MonoTime now) {
+    if (task.worker) {
+        task.worker->open_descriptors =
+            open_descriptors_of(static_cast<pid_t>(task.worker->process->pid())).value_or(0);
+    }
     const auto facts = facts_of(task, now, clock_.utc_now());
-    task.health_due = now + settings_.health.interval;
+    task.health_due = now + task.thresholds.interval;
     task.health = check_health(facts, task.thresholds, clock_.utc_now());
     const auto score = health_score(task.health);
     task.status_changed = task.status_changed || score != task.health_score;
@@ -259,68 +264,80 @@ void SupervisorLoop::check(TaskRuntime& task, MonoTime now) {
     if (task.machine.state == ProcessState::kRunning) recover(task, facts, now);
 }
 
-namespace {
+void SupervisorLoop::recover(TaskRuntime& task, const TaskFacts& facts, MonoTime now) {
+    const auto troubles = troubles_of(facts, task.thresholds, task.health);
+    const bool all_connected = facts.devices_connected == facts.devices_total;
+    const auto time_to_help = std::max(task.thresholds.data_timeout, task.thresholds.connection_timeout);
+    for (const auto trouble : kAllTroubles) {
+        auto& history = task.recovery[static_cast<std::size_t>(trouble)];
+        if (std::ranges::find(troubles, trouble) == troubles.end()) {
+            history.sightings = 0;
+            if (is_over(trouble, history, facts, task.thresholds, now)) history = {};
+            continue;
+        }
+        ++history.sightings;
+        history.seen_at = now;
+        if (history.acted_at && now - *history.acted_at < time_to_help) continue;
+        const auto choice = choose_recovery(trouble, history, all_connected);
+        if (choice.action == proto::RecoveryAction::kNoAction) continue;
+        history.acted_at = now;
 
-std::optional<proto::ErrorCategory> trouble_of(const TaskFacts& facts, const HealthThresholds& thresholds,
-                                               const std::vector<proto::HealthCheckResult>& results) {
-    if (facts.memory_mb > thresholds.memory_mb) return proto::ErrorCategory::kResourceExhaustion;
-    const auto is_critical = [&](proto::CheckType check) {
-        return std::ranges::any_of(results, [&](const auto& result) {
-            return result.check_type == check && result.status == proto::HealthStatus::kCritical;
-        });
-    };
-    if (is_critical(proto::CheckType::kConnection)) return proto::ErrorCategory::kConnectionError;
-    if (is_critical(proto::CheckType::kDataFlow)) {
-        return facts.devices_connected < facts.devices_total ? proto::ErrorCategory::kConnectionError
-                                                             : proto::ErrorCategory::kDataCollectionError;
+        const auto category = category_of(trouble);
+        const auto why = fmt::format("{}: {}", to_name(category), choice.why);
+        proto::RetryContext context;
+        context.strategy_name = to_name(choice.action);
+        context.attempt_number = history.resets + history.restarts + 1;
+        context.error_category = category;
+        recorder_.note(task, {proto::LogType::kStrategyChange,
+                              proto::ExecutionPhase::kRetry,
+                              LogLevel::kWarning,
+                              fmt::format("{} because of {}", to_name(choice.action), why),
+                              {},
+                              context});
+        switch (choice.action) {
+            case proto::RecoveryAction::kResetConnection:
+                ++history.resets;
+                link_->send(task.worker->id, proto::ResetConnection{facts.away_device});
+                break;
+            case proto::RecoveryAction::kRestartProcess:
+                ++history.restarts;
+                feed(task, {.kind = TaskEventKind::kUnhealthy, .cause = why});
+                return;  // the new process is judged anew
+            case proto::RecoveryAction::kAlertOperator:
+                history.alerted = true;
+                last_error_ = task.code + ": " + why;
+                alerts_.operator_needed(task.code, category, choice.why, choice.advice);
+                break;
+            case proto::RecoveryAction::kClearCache:
+            case proto::RecoveryAction::kReduceFrequency:
+            case proto::RecoveryAction::kNoAction:
+                break;
+        }
     }
-    return std::nullopt;
 }
 
-}  // namespace
-
-void SupervisorLoop::recover(TaskRuntime& task, const TaskFacts& facts, MonoTime now) {
-    const auto trouble = trouble_of(facts, task.thresholds, task.health);
-    if (!trouble) {
-        // A restart alone is no proof: only good data ends the trouble.
-        if (facts.good_data_age && *facts.good_data_age < task.thresholds.data_timeout) task.recovery = {};
-        return;
-    }
-    if (now < task.recovery_due) return;
-    task.recovery.devices_connected = facts.devices_connected == facts.devices_total;
-    const auto choice = choose_recovery(*trouble, task.recovery);
-    if (choice.action == proto::RecoveryAction::kNoAction) return;
-    task.recovery_due = now + std::max(task.thresholds.data_timeout, task.thresholds.connection_timeout);
-
-    proto::RetryContext context;
-    context.strategy_name = to_name(choice.action);
-    context.attempt_number = task.recovery.resets + task.recovery.restarts + 1;
-    context.error_category = *trouble;
-    const auto why = fmt::format("{}: {}", to_name(*trouble), choice.why);
-    recorder_.note(task, {proto::LogType::kStrategyChange,
-                          proto::ExecutionPhase::kRetry,
-                          LogLevel::kWarning,
-                          fmt::format("{} because of {}", to_name(choice.action), why),
-                          {},
-                          context});
-    switch (choice.action) {
-        case proto::RecoveryAction::kResetConnection:
-            ++task.recovery.resets;
-            link_->send(task.worker->id, proto::ResetConnection{facts.away_device});
-            break;
-        case proto::RecoveryAction::kRestartProcess:
-            ++task.recovery.restarts;
-            feed(task, {.kind = TaskEventKind::kUnhealthy, .cause = why});
-            break;
-        case proto::RecoveryAction::kAlertOperator:
-            task.recovery.alerted = true;
-            last_error_ = task.code + ": " + why;
-            alerts_.operator_needed(task.code, *trouble, choice.why);
-            break;
-        case proto::RecoveryAction::kClearCache:
-        case proto::RecoveryAction::kReduceFrequency:
-        case proto::RecoveryAction::kNoAction:
-            break;
+// Asks devices that keep timing out less often, and those that are calm again as often as before.
+void SupervisorLoop::pace(TaskRuntime& task, MonoTime now) {
+    if (!task.slow_down || task.machine.state != ProcessState::kRunning) return;
+    for (const auto& device : task.worker->beat->devices) {
+        auto& frequency = task.worker->devices[device.device_code].frequency;
+        frequency.factor = device.period_factor;  // what is in force: a reload begins at 1 again
+        const auto change =
+            adapt_frequency(frequency, {device.cycles, device.timeouts}, task.config->period, now);
+        if (!change) continue;
+        link_->send(task.worker->id, proto::SlowDown{device.device_code, change->factor});
+        proto::RetryContext context;
+        context.strategy_name = to_name(proto::RecoveryAction::kReduceFrequency);
+        context.error_category = proto::ErrorCategory::kDataCollectionError;
+        context.adaptive_adjustments = {fmt::format("period of {} × {}", device.device_code, change->factor)};
+        recorder_.note(task,
+                       {proto::LogType::kStrategyChange,
+                        proto::ExecutionPhase::kRetry,
+                        change->factor > device.period_factor ? LogLevel::kWarning : LogLevel::kInfo,
+                        fmt::format("{} is scanned at {} times its period now (before: {}): {}",
+                                    device.device_code, change->factor, device.period_factor, change->why),
+                        {},
+                        context});
     }
 }
 
@@ -353,10 +370,10 @@ void SupervisorLoop::perform(TaskRuntime& task, const MachineAction& action) {
             recorder_.close(task, action.end, action.text);
             break;
         case MachineAction::Kind::kLaunch:
-            launch_queue_.push_back(task.code);
+            enqueue(task);
             break;
         case MachineAction::Kind::kCancelLaunch:
-            std::erase(launch_queue_, task.code);
+            std::erase_if(launch_queue_, [&](const auto& entry) { return entry.task_code == task.code; });
             break;
         case MachineAction::Kind::kSendStop:
             if (!link_->send(task.worker->id, proto::Stop{machine_settings(task).stop_grace})) {
@@ -376,10 +393,7 @@ void SupervisorLoop::perform(TaskRuntime& task, const MachineAction& action) {
             send_pause(task, false);
             break;
         case MachineAction::Kind::kSaveDesired:
-            store_queue_.submit("desired state of " + task.code, "desired." + task.code,
-                                [code = task.code, desired = task.machine.desired](Store& store) {
-                                    return store.set_desired(code, desired);
-                                });
+            save_desired(task.code, task.machine.desired);
             break;
         case MachineAction::Kind::kEndStray:
             end_stray(task);
@@ -387,12 +401,33 @@ void SupervisorLoop::perform(TaskRuntime& task, const MachineAction& action) {
     }
 }
 
+// Sessions that begin together begin one after the other; a restart does not wait behind them.
+void SupervisorLoop::enqueue(const TaskRuntime& task) {
+    Waiting entry{task.code, {}};
+    const bool first = !task.session || task.session->launches == 0;
+    if (first && settings_.worker.start_stagger > milliseconds{0}) {
+        entry.not_before = std::max(first_start_due_, clock_.mono_now());
+        first_start_due_ = entry.not_before + settings_.worker.start_stagger;
+    }
+    launch_queue_.push_back(std::move(entry));
+}
+
 void SupervisorLoop::launch_waiting() {
-    while (!launch_queue_.empty() && launch_gate_.admit(clock_.mono_now())) {
-        const auto code = std::move(launch_queue_.front());
-        launch_queue_.pop_front();
+    const auto now = clock_.mono_now();
+    for (;;) {
+        const auto next = std::ranges::find_if(launch_queue_,
+                                               [&](const Waiting& entry) { return entry.not_before <= now; });
+        if (next == launch_queue_.end() || !launch_gate_.admit(now)) return;
+        const auto code = std::move(next->task_code);
+        launch_queue_.erase(next);
         if (auto* task = find(code)) launch(*task);
     }
+}
+
+void SupervisorLoop::save_desired(const std::string& code, DesiredState desired) {
+    store_queue_.submit(
+        "desired state of " + code, "desired." + code,
+        [row = DesiredRow{code, desired, clock_.utc_now()}](Store& store) { return store.set_desired(row); });
 }
 
 void SupervisorLoop::launch(TaskRuntime& task) {
@@ -400,8 +435,9 @@ void SupervisorLoop::launch(TaskRuntime& task) {
     WorkerTrack track;
     track.id = ++last_worker_;
     track.launch_key = make_launch_key();
-    const auto spec =
+    auto spec =
         worker_launch_->spec(track.launch_key, task.code, task.session ? task.session->row.session_id : 0);
+    spec.limits = track.limits = limits_of(task);
     track.crash_offset = file_size_of(spec.crash_file);
     link_->expect(track.launch_key, track.id);
     auto process = launcher_->launch(
@@ -417,6 +453,10 @@ void SupervisorLoop::launch(TaskRuntime& task) {
     }
     track.process = std::move(*process);
     track.started_at = clock_.utc_now();
+    if (cgroups_) {
+        const auto placed = cgroups_->place(task.code, track.process->pid(), group_limits_of(task));
+        if (!placed) log(LogLevel::kError, "no cgroup for task " + task.code + ": " + placed.error().message);
+    }
     task_of_worker_[track.id] = task.code;
     task.worker = std::move(track);
     if (task.session) task.restart_count = task.session->launches++;
@@ -504,12 +544,16 @@ void SupervisorLoop::show_fleet(MonoTime now) {
     fleet.processed_today = processed_today_;
     fleet.last_error = last_error_;
     bus_.publish("fleet", "processor_status", proto::to_json(fleet));
-    auto summary = summarize(health, clock_.utc_now());
-    {
-        const std::lock_guard lock{shared_mutex_};
-        summary_ = std::move(summary);
-    }
     measure(fleet.workers, now);
+    auto summary = summarize(health, clock_.utc_now());
+    const std::lock_guard lock{shared_mutex_};
+    for (auto& issue : check_vitals(vitals_, {.memory_mb = settings_.health.memory_mb})) {
+        summary.issues.push_back(std::move(issue));
+        if (summary.overall_status == proto::HealthStatus::kHealthy) {
+            summary.overall_status = proto::HealthStatus::kWarning;
+        }
+    }
+    summary_ = std::move(summary);
 }
 
 }  // namespace fieldwarden::supervisor

@@ -16,37 +16,12 @@
 
 #include "supervisor/control.h"
 #include "supervisor/fleet/process.h"
+#include "supervisor/health/vitals.h"
 #include "supervisor/settings.h"
 #include "supervisor/status/live_values.h"
 #include "supervisor/status/status_bus.h"
 
 namespace fieldwarden::supervisor {
-
-// The supervisor about itself: for /health and /metrics. Measured once a second (memory and descriptors every
-// ten).
-struct SupervisorVitals {
-    UtcTime started_at{};
-    double loop_lag_ms = 0;        // how late the last tick was
-    double worst_loop_lag_ms = 0;  // in the last minute
-    double cpu_percent = 0;
-    double memory_mb = 0;  // private
-    std::uint32_t open_descriptors = 0;
-    std::uint32_t descriptor_limit = 0;
-    std::uint32_t tasks = 0;
-    std::uint32_t workers = 0;
-    std::uint32_t waiting_to_launch = 0;
-    std::uint64_t launches = 0;
-    std::uint64_t worker_deaths = 0;
-    std::size_t store_queue_depth = 0;
-    double store_latency_ms = 0;
-    double worst_store_latency_ms = 0;
-    std::uint64_t store_failures = 0;
-    std::string store_last_error;
-    std::uint64_t link_received = 0;
-    std::uint64_t link_malformed = 0;
-    std::uint64_t link_refused = 0;
-    std::uint64_t status_events = 0;
-};
 
 class Alerts;
 class SupervisorLoop;
@@ -76,13 +51,13 @@ class Supervisor final : public Control {
     // run() returns at once and the workers go on acquiring: the next supervisor adopts them.
     void request_leave();
 
-    [[nodiscard]] SupervisorVitals vitals() const;
-    [[nodiscard]] proto::SystemHealthSummary health_summary() const;
     // Rules, channels, silences and open alerts. Loaded by open().
     [[nodiscard]] Alerts& alerts();
     // Where the status channel listens by tcp; "" when it does not.
     [[nodiscard]] std::string status_tcp_endpoint() const;
 
+    SupervisorVitals vitals() const override;
+    proto::SystemHealthSummary health_summary() const override;
     PlantPtr plant() const override;
     Result<ApplyResult> apply(const ChangeSet& changes, std::uint64_t expected_revision,
                               const AuditEntry& audit) override;

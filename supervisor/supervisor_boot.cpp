@@ -1,6 +1,7 @@
 // How the supervisor begins (what an earlier one left is taken over), turns and ends.
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -88,6 +89,11 @@ Status SupervisorLoop::open() {
         }
         open_for_questions_ = true;
     }
+    if (const auto& root = settings_.worker.cgroup_root; !root.empty()) {
+        auto cgroups = Cgroups::open(root);
+        if (!cgroups) return cgroups.error();
+        cgroups_ = std::move(*cgroups);
+    }
     if (const auto limit = systemd::watchdog_limit()) {
         watchdog_ = true;
         log(LogLevel::kInfo, fmt::format("systemd expects a sign of life every {} ms",
@@ -106,7 +112,8 @@ Status SupervisorLoop::load() {
     if (const auto alerting = alerts_.open(*plant); !alerting) return alerting.error();
     const auto desired_rows = store_.desired();
     if (!desired_rows) return desired_rows.error();
-    const std::map<std::string, DesiredState> desired{desired_rows->begin(), desired_rows->end()};
+    Desired desired;
+    for (const auto& row : *desired_rows) desired.emplace(row.task_code, row);
 
     for (const auto& record : (*plant)->of(Kind::kTask).all()) add_task(**plant, record);
     take_up_processes(desired);
@@ -147,11 +154,15 @@ TaskRuntime& SupervisorLoop::add_task(const Plant& plant, const Record& record) 
     task.removed = false;
     task.protocol = protocol_of(plant, record);
     task.thresholds = thresholds_for(settings_, {});
+    if (const auto options = parse_options(cell_of(Kind::kTask, record, "options"))) {
+        task.start_order = static_cast<std::uint32_t>(task_number(*options, "start_order", task.start_order));
+    }
+    set_schedule(task, record);
     return task;
 }
 
 // Every row of the process table is a worker that the supervisor before this one had running.
-void SupervisorLoop::take_up_processes(const std::map<std::string, DesiredState>& desired) {
+void SupervisorLoop::take_up_processes(const Desired& desired) {
     const auto rows = store_.processes();
     if (!rows) {
         log(LogLevel::kError,
@@ -173,7 +184,7 @@ void SupervisorLoop::take_up_processes(const std::map<std::string, DesiredState>
             if (config) task.set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
         }
         const auto wanted = desired.find(row.task_code);
-        const auto state = wanted == desired.end() ? DesiredState::kRunning : wanted->second;
+        const auto state = wanted == desired.end() ? DesiredState::kRunning : wanted->second.state;
         const bool alive = adopt(task, row, task.removed ? DesiredState::kStopped : state);
         if (!alive && task.removed) forget_task(row.task_code);
     }
@@ -205,6 +216,7 @@ bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredStat
     }
     WorkerTrack track;
     track.id = worker;
+    track.limits = limits_of(task);
     track.process = std::move(*process);
     track.launch_key = row.launch_key;
     track.adopted = true;
@@ -237,7 +249,7 @@ void SupervisorLoop::take_up_session(TaskRuntime& task, SessionRow session, std:
 
 // Sessions between two processes: their task waited for its restart when the last supervisor left. It waits
 // no longer, and its session goes on.
-void SupervisorLoop::take_up_waiting(const std::map<std::string, DesiredState>& desired) {
+void SupervisorLoop::take_up_waiting(const Desired& desired) {
     const SessionFilter active{.task_id = {}, .task_code = {}, .active_only = true};
     const auto page = store_.sessions(active, {1, 1000});
     if (!page) return;
@@ -247,7 +259,7 @@ void SupervisorLoop::take_up_waiting(const std::map<std::string, DesiredState>& 
         auto* task = find(row.task_code);
         const auto wanted = desired.find(row.task_code);
         if (task == nullptr || task->session || task->machine.state != ProcessState::kStopped) continue;
-        if (wanted == desired.end() || wanted->second == DesiredState::kStopped) continue;
+        if (wanted == desired.end() || wanted->second.state == DesiredState::kStopped) continue;
         auto config = compiler.compile(row.task_code);
         if (!config) continue;  // start_desired() says so
         task->set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
@@ -260,7 +272,7 @@ void SupervisorLoop::take_up_waiting(const std::map<std::string, DesiredState>& 
         }
         take_up_session(*task, row, attempts > 0 ? attempts - 1 : 0);
         task->machine.state = ProcessState::kBackoff;
-        task->machine.desired = wanted->second;
+        task->machine.desired = wanted->second.state;
         task->machine.deadline = clock_.mono_now();
     }
 }
@@ -281,31 +293,91 @@ void SupervisorLoop::close_lost_sessions() {
     }
 }
 
-// What ran when the last supervisor ended, and what is to start by itself unless a person stopped it.
-void SupervisorLoop::start_desired(const std::map<std::string, DesiredState>& desired) {
+// What ran when the last supervisor ended, what is to start by itself unless a person stopped it, and what a
+// schedule opened or closed while nobody watched.
+void SupervisorLoop::start_desired(const Desired& desired) {
     const auto now_plant = plant();
     const TaskCompiler compiler{*now_plant, defaults()};
-    for (const auto& record : now_plant->of(Kind::kTask).all()) {
-        auto& task = *find(record.code());
-        if (task.machine.state != ProcessState::kStopped) continue;
+    const auto time = clock_.utc_now();
+    std::vector<std::pair<TaskRuntime*, const Record*>> in_order;
+    for (const auto& record : now_plant->of(Kind::kTask).all())
+        in_order.emplace_back(find(record.code()), &record);
+    std::ranges::stable_sort(in_order, {}, [](const auto& each) { return each.first->start_order; });
+    for (const auto& [found, record] : in_order) {
+        auto& task = *found;
         const auto wanted = desired.find(task.code);
-        const bool autostart = cell_of(Kind::kTask, record, "autostart") == "true";
-        auto state = autostart ? DesiredState::kRunning : DesiredState::kStopped;
-        if (wanted != desired.end()) state = wanted->second;
-        if (state == DesiredState::kStopped) continue;
-
-        auto config = compiler.compile(task.code);
-        if (!config) {
-            task.last_error = config.error().message;
-            log(LogLevel::kError, fmt::format("task {} is not started: {}", task.code, task.last_error));
-            continue;
+        const bool decided = wanted != desired.end();
+        const bool autostart = cell_of(Kind::kTask, *record, "autostart") == "true";
+        auto state = decided     ? wanted->second.state
+                     : autostart ? DesiredState::kRunning
+                                 : DesiredState::kStopped;
+        std::string cause = decided ? "the supervisor (it ran before)" : "the supervisor (autostart)";
+        if (task.schedule) {
+            const auto since = decided ? std::optional{wanted->second.changed_at} : std::nullopt;
+            const auto missed = missed_edge(*task.schedule, task.zone, time, since, autostart);
+            if (missed) {
+                state = *missed ? DesiredState::kRunning : DesiredState::kStopped;
+                cause = "the schedule (due while no supervisor ran)";
+            } else if (!decided) {
+                state = DesiredState::kStopped;  // its window is closed
+            }
         }
-        task.set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
-        feed(task, {.kind = TaskEventKind::kStart,
-                    .cause = wanted == desired.end() ? "the supervisor (autostart)"
-                                                     : "the supervisor (it ran before)",
-                    .paused = state == DesiredState::kPaused});
+        if (task.machine.state == ProcessState::kStopped) {
+            if (state != DesiredState::kStopped) start(task, compiler, cause, state == DesiredState::kPaused);
+        } else if (state == DesiredState::kStopped && task.machine.desired != DesiredState::kStopped) {
+            feed(task, {.kind = TaskEventKind::kStop, .cause = cause});
+        }
     }
+}
+
+bool SupervisorLoop::start(TaskRuntime& task, const TaskCompiler& compiler, std::string cause, bool paused) {
+    auto config = compiler.compile(task.code);
+    if (!config) {
+        task.last_error = config.error().message;
+        log(LogLevel::kError, fmt::format("task {} is not started: {}", task.code, task.last_error));
+        return false;
+    }
+    task.set_config(std::make_shared<const TaskConfig>(std::move(*config)), settings_);
+    return !feed(task, {.kind = TaskEventKind::kStart, .cause = std::move(cause), .paused = paused});
+}
+
+void SupervisorLoop::set_schedule(TaskRuntime& task, const Record& record) {
+    task.schedule.reset();
+    task.next_edge.reset();
+    const auto text = cell_of(Kind::kTask, record, "schedule");
+    const auto parsed = parse_schedule(text);
+    if (!parsed || !*parsed) return;
+    const auto& name = (*parsed)->time_zone.empty() ? settings_.server.time_zone : (*parsed)->time_zone;
+    const auto zone = find_zone(name);
+    if (!zone) {
+        task.last_error = "schedule: " + zone.error().message;
+        log(LogLevel::kError,
+            fmt::format("task {} follows no schedule: {}", task.code, zone.error().message));
+        return;
+    }
+    task.schedule = **parsed;
+    task.zone = *zone;
+    task.next_edge = next_edge(*task.schedule, task.zone, clock_.utc_now());
+}
+
+// Every tick: opens or closes the window when it is time. After a jump of the clock only the last edge
+// counts.
+void SupervisorLoop::follow_schedule(TaskRuntime& task) {
+    const auto time = clock_.utc_now();
+    if (!task.next_edge || time < task.next_edge->at || task.removed || stopping_) return;
+    const auto edge = last_edge(*task.schedule, task.zone, time);
+    task.next_edge = next_edge(*task.schedule, task.zone, time);
+    if (!edge) return;
+    const auto cause =
+        fmt::format("the schedule ({} due at {})", edge->opens ? "start" : "stop", format_rfc3339(edge->at));
+    if (!edge->opens) {
+        if (task.machine.state != ProcessState::kStopped)
+            feed(task, {.kind = TaskEventKind::kStop, .cause = cause});
+        return;
+    }
+    if (task.is_active()) return;
+    const auto now_plant = plant();
+    start(task, TaskCompiler{*now_plant, defaults()}, cause, false);
 }
 
 void SupervisorLoop::forget_task(const std::string& code) {
@@ -318,9 +390,9 @@ void SupervisorLoop::forget_task(const std::string& code) {
     for (const auto& event : bus_.last_values("connection_status." + code + ".")) bus_.forget(event->topic);
     if (task.config) live_.forget(point_ids(*task.config));
     logs_.forget(code);
-    std::erase(launch_queue_, code);
-    store_queue_.submit("desired state of " + code, "desired." + code,
-                        [code](Store& store) { return store.set_desired(code, DesiredState::kStopped); });
+    std::erase_if(launch_queue_, [&](const auto& entry) { return entry.task_code == code; });
+    if (cgroups_) cgroups_->remove(code);
+    save_desired(code, DesiredState::kStopped);
     tasks_.erase(found);
 }
 
@@ -372,6 +444,7 @@ void SupervisorLoop::tick() {
     launch_waiting();
     for (auto at = tasks_.begin(); at != tasks_.end();) {
         auto& task = (at++)->second;  // a task that was removed is forgotten when its worker has ended
+        follow_schedule(task);
         watch(task, now);
     }
     probes_->tick(now);
@@ -397,16 +470,20 @@ void SupervisorLoop::measure(std::uint32_t workers, MonoTime now) {
     const auto store = store_queue_.vitals();
     std::optional<ResourceUsage> usage;
     std::uint32_t descriptors = 0;
+    struct statvfs disk {};
     if (now >= memory_due_) {
         memory_due_ = now + kOwnMemoryInterval;
         usage = own_sampler_.sample(getpid(), now);
         descriptors = open_descriptors();
+        (void)statvfs(settings_.server.data_dir.c_str(), &disk);  // all zero: not measured
     }
     const std::lock_guard shared{shared_mutex_};
     if (usage) {
         vitals_.cpu_percent = usage->cpu_percent;
         vitals_.memory_mb = usage->memory_mb;
         vitals_.open_descriptors = descriptors;
+        vitals_.disk_bytes = std::uint64_t{disk.f_blocks} * disk.f_frsize;
+        vitals_.disk_free_bytes = std::uint64_t{disk.f_bavail} * disk.f_frsize;
     }
     vitals_.tasks = static_cast<std::uint32_t>(tasks_.size());
     vitals_.workers = workers;

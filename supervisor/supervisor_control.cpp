@@ -81,6 +81,30 @@ MachineSettings SupervisorLoop::machine_settings(const TaskRuntime& task) const 
     return settings;
 }
 
+ProcessLimits SupervisorLoop::limits_of(const TaskRuntime& task) const {
+    static const Options kNone;
+    const auto& options = task.config ? task.config->options : kNone;
+    ProcessLimits limits;
+    limits.open_files =
+        static_cast<std::uint32_t>(task_number(options, "open_files", settings_.worker.open_files));
+    limits.nice = static_cast<int>(task_number(options, "nice", settings_.worker.nice));
+    // With a cgroup the limit is of memory itself; address space would only be in the way.
+    if (!cgroups_) {
+        limits.memory_bytes = task_number(options, "memory_limit_mb", settings_.worker.memory_limit_mb) << 20;
+    }
+    return limits;
+}
+
+GroupLimits SupervisorLoop::group_limits_of(const TaskRuntime& task) const {
+    static const Options kNone;
+    const auto& options = task.config ? task.config->options : kNone;
+    GroupLimits limits;
+    limits.memory_bytes = task_number(options, "memory_limit_mb", settings_.worker.memory_limit_mb) << 20;
+    limits.cpu_percent = static_cast<std::uint32_t>(
+        task_number(options, "cpu_limit_percent", settings_.worker.cpu_limit_percent));
+    return limits;
+}
+
 PlantPtr SupervisorLoop::plant() const {
     const std::lock_guard lock{shared_mutex_};
     return plant_;
@@ -163,7 +187,9 @@ ApplyResult SupervisorLoop::take_plant(NewPlant changed) {
     }
     for (const auto& code : changed.changes.changed) {
         auto* task = find(code);
-        if (task != nullptr && reload(*task, changed.configs.at(code))) result.reloaded.push_back(code);
+        if (task == nullptr) continue;
+        set_schedule(*task, *changed.plant->of(Kind::kTask).find(code));
+        if (reload(*task, changed.configs.at(code))) result.reloaded.push_back(code);
     }
     for (const auto& code : changed.changes.removed) {
         auto* task = find(code);

@@ -12,6 +12,7 @@
 #include <zmq.hpp>
 
 #include "supervisor/alerts/alerts.h"
+#include "supervisor/fleet/cgroups.h"
 #include "supervisor/fleet/fleet_link.h"
 #include "supervisor/fleet/instance_lock.h"
 #include "supervisor/fleet/probes.h"
@@ -37,6 +38,8 @@ class SupervisorLoop {
     SupervisorLoop(Settings settings, Store& store, StatusBus& bus, LiveValues& live, const Clock& clock,
                    Supervisor::Log log, const Supervisor::MakeLauncher& make_launcher);
 
+    using Desired = std::map<std::string, DesiredRow>;
+
     // --- supervisor.cpp: from the worker's word to the action, and to what is shown ---
     std::optional<std::string> on_hello(WorkerId worker, const proto::Hello& hello);
     void on_message(WorkerId worker, proto::Message&& message);
@@ -52,12 +55,15 @@ class SupervisorLoop {
     void watch(TaskRuntime& task, MonoTime now);
     void check(TaskRuntime& task, MonoTime now);
     void recover(TaskRuntime& task, const TaskFacts& facts, MonoTime now);
+    void pace(TaskRuntime& task, MonoTime now);
 
     // Feeds the machine and performs what it says. The refusal of a request that does not fit the state.
     std::optional<std::string> feed(TaskRuntime& task, TaskEvent event);
     void perform(TaskRuntime& task, const MachineAction& action);
+    void enqueue(const TaskRuntime& task);
     void launch_waiting();
     void launch(TaskRuntime& task);
+    void save_desired(const std::string& code, DesiredState desired);
     void send_pause(TaskRuntime& task, bool paused);
     void end_stray(const TaskRuntime& task);
 
@@ -68,12 +74,15 @@ class SupervisorLoop {
     // --- supervisor_boot.cpp: begin, tick, end ---
     Status open();
     Status load();
-    void take_up_processes(const std::map<std::string, DesiredState>& desired);
+    void take_up_processes(const Desired& desired);
     bool adopt(TaskRuntime& task, const ProcessRow& row, DesiredState desired);
-    void take_up_waiting(const std::map<std::string, DesiredState>& desired);
+    void take_up_waiting(const Desired& desired);
     void take_up_session(TaskRuntime& task, SessionRow session, std::uint32_t restart_count);
-    void start_desired(const std::map<std::string, DesiredState>& desired);
+    void start_desired(const Desired& desired);
+    bool start(TaskRuntime& task, const TaskCompiler& compiler, std::string cause, bool paused);
     void close_lost_sessions();
+    void set_schedule(TaskRuntime& task, const Record& record);
+    void follow_schedule(TaskRuntime& task);
     TaskRuntime& add_task(const Plant& plant, const Record& record);
     void forget_task(const std::string& code);
     void run();
@@ -93,6 +102,8 @@ class SupervisorLoop {
 
     [[nodiscard]] TaskRuntime* find(const std::string& code);
     [[nodiscard]] TaskDefaults defaults() const;
+    [[nodiscard]] ProcessLimits limits_of(const TaskRuntime& task) const;
+    [[nodiscard]] GroupLimits group_limits_of(const TaskRuntime& task) const;
     [[nodiscard]] MachineSettings machine_settings(const TaskRuntime& task) const;
     [[nodiscard]] PlantPtr plant() const;
     void set_plant(PlantPtr plant);
@@ -127,10 +138,16 @@ class SupervisorLoop {
     std::unique_ptr<WorkerLaunch> worker_launch_;
     std::unique_ptr<StatusPub> status_pub_;
     std::unique_ptr<Probes> probes_;
+    std::optional<Cgroups> cgroups_;
 
     std::map<std::string, TaskRuntime, std::less<>> tasks_;
     std::map<WorkerId, std::string> task_of_worker_;
-    std::deque<std::string> launch_queue_;
+    struct Waiting {
+        std::string task_code;
+        MonoTime not_before{};
+    };
+    std::deque<Waiting> launch_queue_;
+    MonoTime first_start_due_{};  // no first start of a session before (worker.start_stagger)
     LaunchGate launch_gate_;
     std::map<std::uint64_t, PendingReply> pending_;
     WorkerId last_worker_ = 0;

@@ -100,6 +100,8 @@ struct DeviceLoop::Impl {
     bool reset = false;
     milliseconds period;
     bool period_changed = false;
+    std::uint32_t period_factor = 1;
+    bool factor_changed = false;
     bool nudged = false;  // something above changed: the loop shall turn now
     std::deque<std::shared_ptr<Once>> once;
     std::uint64_t cycles_left = 0;  // 0: no limit
@@ -185,6 +187,7 @@ bool DeviceLoop::Impl::turn() {
     bool is_paused = false;
     bool reconnect = false;
     std::optional<milliseconds> new_period;
+    std::optional<std::uint32_t> new_factor;
     std::deque<std::shared_ptr<Once>> requests;
     {
         const std::lock_guard lock{mutex};
@@ -193,9 +196,17 @@ bool DeviceLoop::Impl::turn() {
         is_paused = paused;
         reconnect = std::exchange(reset, false);
         if (std::exchange(period_changed, false)) new_period = period;
+        if (std::exchange(factor_changed, false)) new_factor = period_factor;
         requests.swap(once);
     }
     if (new_period) schedule->set_task_period(*new_period, clock.mono_now());
+    if (new_factor) {
+        schedule->stretch(*new_factor, clock.mono_now());
+        log(proto::LogLevel::kInfo,
+            fmt::format("{}: {}", name(),
+                        *new_factor == 1 ? std::string{"back to its configured period"}
+                                         : fmt::format("scanned at {} times its period", *new_factor)));
+    }
     if (reconnect) {
         drop_connection();
         attempt_at = clock.mono_now();
@@ -403,6 +414,7 @@ void DeviceLoop::Impl::failed(const Error& error, bool while_reading) {
         const std::lock_guard lock{mutex};
         ++shown.errors;
         ++shown.connection.connection_errors;
+        if (away_code == QualityCode::kTimeout) ++shown.progress.timeouts;
         shown.connection.last_error = verdict.text;
         shown.progress.last_error = verdict.text;
         if (verdict.news || shown.connection.is_connected) ++shown.connection_version;
@@ -524,6 +536,15 @@ void DeviceLoop::set_period(milliseconds task_period) {
     const std::lock_guard lock{impl_->mutex};
     impl_->period = task_period;
     impl_->period_changed = true;
+    impl_->nudge();
+}
+
+void DeviceLoop::set_period_factor(std::uint32_t factor) {
+    const std::lock_guard lock{impl_->mutex};
+    if (impl_->period_factor == factor) return;
+    impl_->period_factor = factor;
+    impl_->factor_changed = true;
+    impl_->shown.progress.period_factor = factor;
     impl_->nudge();
 }
 

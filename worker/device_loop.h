@@ -69,6 +69,7 @@ class DeviceLoop {
     void pause();  // the connection is kept alive, the schedule keeps its phase
     void resume();
     void set_period(std::chrono::milliseconds task_period);  // points with a period of their own keep it
+    void set_period_factor(std::uint32_t factor);            // of every period; 1: as configured
     void reset_connection();
     // One scan of all points now, beside the schedule; also while paused. Waits at most `deadline`. The
     // samples are returned, not handed to on_samples.

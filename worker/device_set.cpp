@@ -101,6 +101,13 @@ void DeviceSet::set_period(milliseconds period) {
     for (auto& [code, device] : devices_) device.loop->set_period(period);
 }
 
+bool DeviceSet::set_period_factor(const std::string& device_code, std::uint32_t factor) {
+    const auto found = devices_.find(device_code);
+    if (found == devices_.end()) return false;
+    found->second.loop->set_period_factor(factor);
+    return true;
+}
+
 bool DeviceSet::reset_connection(const std::string& device_code) {
     if (device_code.empty()) {
         for (auto& [code, device] : devices_) device.loop->reset_connection();

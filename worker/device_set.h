@@ -36,6 +36,8 @@ class DeviceSet {
     void pause();
     void resume();
     void set_period(std::chrono::milliseconds period);
+    // False: no such device.
+    bool set_period_factor(const std::string& device_code, std::uint32_t factor);
     // An empty code: all. False: no such device.
     bool reset_connection(const std::string& device_code);
     [[nodiscard]] std::vector<std::shared_ptr<DeviceLoop>> loops() const;

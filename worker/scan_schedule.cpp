@@ -22,10 +22,9 @@ ScanSchedule::ScanSchedule(std::span<const PointConfig> points, std::chrono::mil
         const auto [at, is_new] = known.try_emplace(own, groups_.size());
         if (is_new) {
             const bool of_task = own.count() == 0;
-            groups_.push_back({.period = at_least_one_ms(of_task ? task_period : own),
-                               .of_task = of_task,
-                               .due = start,
-                               .points = {}});
+            const auto period = at_least_one_ms(of_task ? task_period : own);
+            groups_.push_back(
+                {.configured = period, .period = period, .of_task = of_task, .due = start, .points = {}});
         }
         groups_[at->second].points.push_back(i);
     }
@@ -70,11 +69,20 @@ void ScanSchedule::skip(MonoTime now) {
 
 void ScanSchedule::set_task_period(std::chrono::milliseconds period, MonoTime now) {
     for (auto& group : groups_) {
-        if (!group.of_task) continue;
-        const auto last = group.due - group.period;
-        group.period = at_least_one_ms(period);
-        group.due = std::max(last + group.period, now);
+        if (group.of_task) set_period(group, at_least_one_ms(period), now);
     }
+}
+
+void ScanSchedule::stretch(std::uint32_t factor, MonoTime now) {
+    factor_ = std::max(factor, 1U);
+    for (auto& group : groups_) set_period(group, group.configured, now);
+}
+
+void ScanSchedule::set_period(Group& group, std::chrono::milliseconds configured, MonoTime now) const {
+    const auto last = group.due - group.period;
+    group.configured = configured;
+    group.period = configured * factor_;
+    group.due = std::max(last + group.period, now);
 }
 
 }  // namespace fieldwarden::worker

@@ -30,21 +30,27 @@ class ScanSchedule {
     void skip(MonoTime now);
     // Points without a period of their own. The next scan comes one new period after the last one.
     void set_task_period(std::chrono::milliseconds period, MonoTime now);
+    // Every period counts `factor` times from now on; 1 is as configured. The next scan comes one such period
+    // after the last one.
+    void stretch(std::uint32_t factor, MonoTime now);
 
     [[nodiscard]] std::uint64_t missed() const { return missed_; }
 
   private:
     struct Group {
-        std::chrono::milliseconds period{1000};
-        bool of_task = false;  // follows the task's period
-        MonoTime due{};        // next instant
+        std::chrono::milliseconds configured{1000};
+        std::chrono::milliseconds period{1000};  // configured × factor
+        bool of_task = false;                    // follows the task's period
+        MonoTime due{};                          // next instant
         bool taken = false;
         std::vector<std::uint32_t> points;
     };
     static std::uint64_t pass(Group& group, MonoTime now);
+    void set_period(Group& group, std::chrono::milliseconds configured, MonoTime now) const;
 
     std::vector<Group> groups_;
     std::uint64_t missed_ = 0;
+    std::uint32_t factor_ = 1;
 };
 
 }  // namespace fieldwarden::worker

@@ -325,6 +325,14 @@ void WorkerLoop::handle(const proto::ResetConnection& message) {
     }
 }
 
+void WorkerLoop::handle(const proto::SlowDown& message) {
+    constexpr std::uint32_t kSlowest = 1000;
+    if (!line_ || message.period_factor < 1 || message.period_factor > kSlowest) return;
+    if (!line_->devices->set_period_factor(message.device_code, message.period_factor)) {
+        log_.write(LogLevel::kWarning, fmt::format("no device {} to slow down", message.device_code));
+    }
+}
+
 void WorkerLoop::handle(const proto::AcquireOnce& message) {
     const auto loops = line_ ? line_->devices->loops() : std::vector<std::shared_ptr<DeviceLoop>>{};
     post_request(message.request_id, [loops] {

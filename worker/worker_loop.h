@@ -76,6 +76,7 @@ class WorkerLoop {
     void handle(const proto::Resume& message);
     void handle(const proto::Stop& message);
     void handle(const proto::ResetConnection& message);
+    void handle(const proto::SlowDown& message);
     void handle(const proto::AcquireOnce& message);
     void handle(const proto::TestConnection& message);
     void handle(const proto::TestStorage& message);

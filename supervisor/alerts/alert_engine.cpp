@@ -21,7 +21,8 @@ void put_reading(const AlertRule& rule, const Reading& reading, AlertRow& row) {
     const auto& spec = spec_of(rule.kind);
     alert.error_type = reading.error_type.empty() ? spec.error_type : reading.error_type;
     alert.severity = rule.severity;
-    alert.suggested_action = spec.suggested_action;
+    alert.suggested_action =
+        reading.suggested_action.empty() ? spec.suggested_action : reading.suggested_action;
     alert.context["rule"] = rule.code;
     alert.context["kind"] = to_name(rule.kind);
     alert.context["detail"] = reading.detail;

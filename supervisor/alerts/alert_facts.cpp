@@ -123,6 +123,7 @@ Reading read_operator(const AlertRule& rule, const TaskFact& task, MonoTime now)
         auto reading = active(hold_of(rule, milliseconds{0}), std::string{task.operator_category},
                               std::string{or_unknown(task.operator_cause)});
         reading.error_type = task.operator_category;
+        reading.suggested_action = task.operator_advice;
         return reading;
     }
     if (task.state == ProcessState::kStopped || task.state == ProcessState::kPaused) return clear();

@@ -42,6 +42,7 @@ struct TaskFact {
     bool operator_needed = false;
     std::string_view operator_cause;
     std::string_view operator_category;  // an error category
+    std::string_view operator_advice;
     std::vector<DeviceFact> devices;
 };
 
@@ -68,7 +69,9 @@ struct Reading {
     milliseconds hold{0};  // how long it must last to be an alert
     std::string value;     // filled only when active
     std::string detail;
-    std::string_view error_type;  // when another one than the kind's fits
+    // When other ones than the kind's fit.
+    std::string_view error_type;
+    std::string_view suggested_action;
     proto::Json context;  // an object once something is in it
 };
 

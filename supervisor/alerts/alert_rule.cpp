@@ -260,7 +260,7 @@ AlertRule rule_from_json(const Json& body, const AlertRule* stored, std::vector<
         if (!body.contains("kind")) {
             members.problem("kind", "missing_value", "kind is one of " + all_names<RuleKind>());
         }
-        rule.states = {proto::ProcessState::kCrashed};
+        if (rule.kind == RuleKind::kProcessState) rule.states = {proto::ProcessState::kCrashed};
     } else {
         if (rule.code != stored->code) members.problem("code", "bad_value", "a rule's code is never changed");
         if (rule.kind != stored->kind) {

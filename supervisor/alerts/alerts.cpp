@@ -14,6 +14,10 @@ namespace {
 constexpr std::chrono::seconds kLookInterval{1};
 constexpr std::chrono::seconds kDiskInterval{10};
 
+bool needs_operator(const TaskRuntime& task) {
+    return std::ranges::any_of(task.recovery, [](const RecoveryHistory& history) { return history.alerted; });
+}
+
 std::optional<DiskFact> disk_fact_of(const std::string& path) {
     struct statvfs disk {};
     if (::statvfs(path.c_str(), &disk) != 0 || disk.f_blocks == 0) return std::nullopt;
@@ -33,7 +37,7 @@ TaskFact task_fact_of(const TaskRuntime& task, MonoTime) {
     fact.restart_count = task.restart_count;
     fact.connection_timeout = task.thresholds.connection_timeout;
     fact.data_timeout = task.thresholds.data_timeout;
-    fact.operator_needed = task.recovery.alerted;
+    fact.operator_needed = needs_operator(task);
     if (task.config) {
         fact.spool_limit = task.config->spool.max_bytes;
         for (const auto& device : task.config->devices) {
@@ -160,11 +164,12 @@ AlertFacts Alerts::facts_of_all(const Tasks& tasks, MonoTime now) {
         if (const auto call = operator_calls_.find(code); call != operator_calls_.end()) {
             fact.operator_category = call->second.category;
             fact.operator_cause = call->second.cause;
+            fact.operator_advice = call->second.advice;
         }
     }
     std::erase_if(operator_calls_, [&](const auto& call) {
         const auto task = tasks.find(call.first);
-        return task == tasks.end() || !task->second.recovery.alerted;
+        return task == tasks.end() || !needs_operator(task->second);
     });
     if (now >= disk_due_) {
         disk_due_ = now + kDiskInterval;
@@ -191,8 +196,9 @@ void Alerts::tick(const Tasks& tasks, MonoTime now) {
     perform(std::move(outcome));
 }
 
-void Alerts::operator_needed(const std::string& task_code, proto::ErrorCategory category, std::string cause) {
-    operator_calls_[task_code] = {std::string{to_name(category)}, std::move(cause)};
+void Alerts::operator_needed(const std::string& task_code, proto::ErrorCategory category, std::string cause,
+                             std::string advice) {
+    operator_calls_[task_code] = {std::string{to_name(category)}, std::move(cause), std::move(advice)};
     look_soon();
 }
 

@@ -43,8 +43,10 @@ class Alerts {
     // Looks once a second, or at once after look_soon().
     void tick(const Tasks& tasks, MonoTime now);
     void look_soon() { due_ = {}; }
-    // Recovery has found nothing automatic that helps; holds while TaskRuntime::recovery.alerted does.
-    void operator_needed(const std::string& task_code, proto::ErrorCategory category, std::string cause);
+    // Recovery has found nothing automatic that helps; holds while a RecoveryHistory::alerted of the task
+    // does.
+    void operator_needed(const std::string& task_code, proto::ErrorCategory category, std::string cause,
+                         std::string advice);
 
     // --- any other thread ---
     // The configuration of the plant is another one: globs of points are resolved again.
@@ -62,6 +64,7 @@ class Alerts {
     struct OperatorCall {
         std::string category;
         std::string cause;
+        std::string advice;
     };
     void apply_config(AlertDocumentKind kind);
     void apply_rules();

@@ -101,15 +101,28 @@ std::optional<std::uint64_t> private_bytes(pid_t pid) {
     return (*resident - std::min(*resident, *shared)) * page;
 }
 
-std::uint32_t open_descriptors() {
-    DIR* directory = opendir("/proc/self/fd");
-    if (directory == nullptr) return 0;
+namespace {
+
+std::optional<std::uint32_t> entries_of(const std::string& path) {
+    DIR* directory = opendir(path.c_str());
+    if (directory == nullptr) return std::nullopt;
     std::uint32_t count = 0;
     while (const dirent* entry = readdir(directory)) {
         if (entry->d_name[0] != '.') ++count;
     }
     closedir(directory);
+    return count;
+}
+
+}  // namespace
+
+std::uint32_t open_descriptors() {
+    const auto count = entries_of("/proc/self/fd").value_or(0);
     return count > 0 ? count - 1 : 0;  // without the one that reads the directory
+}
+
+std::optional<std::uint32_t> open_descriptors_of(pid_t pid) {
+    return entries_of("/proc/" + std::to_string(pid) + "/fd");
 }
 
 int open_pidfd(pid_t pid) {

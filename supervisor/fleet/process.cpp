@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
@@ -185,6 +187,13 @@ class PosixLauncher final : public ProcessLauncher {
             waitpid(pid, nullptr, 0);
             return failure(spec, "open its pidfd", open_error);
         }
+        // posix_spawn cannot set them for the child; it has hardly begun when they come from here.
+        if (const auto limited = set_limits(pid, spec.limits); !limited) {
+            ::kill(-pid, SIGKILL);
+            waitpid(pid, nullptr, 0);
+            close(pidfd);
+            return failure(spec, limited.error().message, 0);
+        }
         return std::make_unique<PidfdProcess>(loop_, pid, pidfd, start_ticks_of(pid).value_or(0), true,
                                               std::move(on_exit));
     }
@@ -211,8 +220,9 @@ class PosixLauncher final : public ProcessLauncher {
 
   private:
     static Error failure(const LaunchSpec& spec, const std::string& what, int error_number) {
-        return make_error(ErrorKind::kIo, fmt::format("cannot start {}: could not {}: {}", spec.program, what,
-                                                      errno_text(error_number)));
+        const auto why = error_number == 0 ? std::string{} : ": " + errno_text(error_number);
+        return make_error(ErrorKind::kIo,
+                          fmt::format("cannot start {}: could not {}{}", spec.program, what, why));
     }
 
     // After an upgrade in place the workers are still children of this process.
@@ -233,6 +243,30 @@ std::string describe(const ExitStatus& status) {
         return fmt::format("killed by signal {} ({})", *status.signal, text != nullptr ? text : "unknown");
     }
     return "gone (exit status unknown: it was started by another supervisor)";
+}
+
+Status set_limits(std::int64_t pid, const ProcessLimits& limits) {
+    const auto native = static_cast<pid_t>(pid);
+    const auto lower = [&](__rlimit_resource which, rlim_t most, const char* what) -> Status {
+        rlimit now{};
+        if (most == 0) return {};
+        if (prlimit(native, which, nullptr, &now) == 0) {
+            // A limit that is lower already stays.
+            if (now.rlim_max != RLIM_INFINITY) most = std::min(most, now.rlim_max);
+            const rlimit wanted{most, most};
+            if (prlimit(native, which, &wanted, nullptr) == 0) return {};
+        }
+        if (errno == ESRCH) return {};  // gone already: its exit is on the way
+        return make_error(ErrorKind::kIo, fmt::format("limit its {}: {}", what, errno_text(errno)));
+    };
+    if (auto done = lower(RLIMIT_NOFILE, limits.open_files, "open files"); !done) return done;
+    if (auto done = lower(RLIMIT_DATA, limits.memory_bytes, "memory"); !done) return done;
+    if (limits.nice > 0 && setpriority(PRIO_PROCESS, static_cast<id_t>(native), limits.nice) != 0 &&
+        errno != ESRCH) {
+        return make_error(ErrorKind::kIo,
+                          fmt::format("set its nice level {}: {}", limits.nice, errno_text(errno)));
+    }
+    return {};
 }
 
 std::unique_ptr<ProcessLauncher> make_posix_launcher(asio::io_context& loop) {

@@ -29,11 +29,23 @@ struct ExitStatus {
 // "exit code 70 (internal error)", "killed by signal 9 (Killed)", "gone (exit status unknown: adopted)".
 std::string describe(const ExitStatus& status);
 
+// 0: none (of nice: normal).
+struct ProcessLimits {
+    std::uint32_t open_files = 0;
+    std::uint64_t memory_bytes = 0;  // of writable memory, as address space (RLIMIT_DATA)
+    int nice = 0;
+
+    bool operator==(const ProcessLimits&) const = default;
+};
+// Puts them on a process of ours from outside; it may run already.
+Status set_limits(std::int64_t pid, const ProcessLimits& limits);
+
 struct LaunchSpec {
     std::string program;
     std::vector<std::string> arguments;              // without the program's own name
     std::map<std::string, std::string> environment;  // all of it
     std::string crash_file;                          // takes stdout and stderr; created with mode 0600
+    ProcessLimits limits = {};
 };
 
 // One live process (or one that is just ending). Destroying it neither kills nor waits; its exit handler is

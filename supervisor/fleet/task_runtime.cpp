@@ -55,7 +55,10 @@ std::uint64_t ErrorWindow::within(std::chrono::minutes window, UtcTime now) cons
 void TaskRuntime::set_config(TaskConfigPtr new_config, const Settings& settings) {
     config = std::move(new_config);
     point_codes.clear();
-    thresholds = thresholds_for(settings, config ? config->options : Options{});
+    const auto& options = config ? config->options : Options{};
+    thresholds = thresholds_for(settings, options);
+    const auto slow = options.find("slow_down");
+    slow_down = slow == options.end() ? settings.health.slow_down : slow->second == "true";
     if (config && !config->devices.empty()) {
         const auto first = config->devices.front().protocol;
         const bool same = std::ranges::all_of(config->devices,
@@ -162,6 +165,8 @@ TaskFacts facts_of(const TaskRuntime& task, MonoTime now, UtcTime time) {
     facts.ready_age = age(worker.ready_at, now);
     facts.cpu_percent = worker.usage.cpu_percent;
     facts.memory_mb = worker.usage.memory_mb;
+    facts.open_descriptors = worker.open_descriptors;
+    facts.descriptor_limit = worker.limits.open_files;
     facts.good_data_age = age(worker.good_at, now);
     if (worker.beat) {
         facts.beat_age = age(worker.beat_at, now);

@@ -20,7 +20,9 @@
 #include "supervisor/fleet/sampler.h"
 #include "supervisor/fleet/task_machine.h"
 #include "supervisor/health/checks.h"
+#include "supervisor/health/frequency.h"
 #include "supervisor/health/recovery.h"
+#include "supervisor/plant/schedule.h"
 
 namespace fieldwarden::supervisor {
 
@@ -58,6 +60,7 @@ struct WorkerTrack {
     struct Device {
         proto::ConnectionStatus status;
         std::optional<MonoTime> away_since;
+        DeviceFrequency frequency;
     };
 
     WorkerId id = 0;
@@ -82,6 +85,8 @@ struct WorkerTrack {
     std::map<std::string, Device> devices;
     ResourceSampler sampler;
     ResourceUsage usage;
+    std::uint32_t open_descriptors = 0;
+    ProcessLimits limits;
     std::optional<MonoTime> sampled_at;
 };
 
@@ -103,8 +108,13 @@ struct TaskRuntime {
     std::vector<proto::HealthCheckResult> health;
     int health_score = 100;
     MonoTime health_due{};
-    RecoveryHistory recovery;
-    MonoTime recovery_due{};  // an action has until then to help
+    std::array<RecoveryHistory, kTroubleCount> recovery;  // by Trouble
+
+    std::optional<Schedule> schedule;
+    Zone zone = nullptr;  // of the schedule; never null with one
+    std::optional<ScheduleEdge> next_edge;
+    std::uint32_t start_order = 100;  // among tasks that start together
+    bool slow_down = true;            // devices that keep timing out
 
     bool status_changed = true;
     MonoTime status_due{};

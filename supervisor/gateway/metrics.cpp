@@ -207,7 +207,7 @@ void add_alerts(Families& families, const Services& services) {
 
 // /proc/self: CPU time, memory and descriptors of the supervisor, under the names every Prometheus client
 // library uses.
-void add_vitals(Families& families) {
+void add_process(Families& families) {
     const double ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
     const double page = static_cast<double>(::sysconf(_SC_PAGESIZE));
     std::ifstream stat("/proc/self/stat");
@@ -245,6 +245,41 @@ void add_vitals(Families& families) {
     }
     families.add("process_open_fds", MetricType::Gauge, "Open descriptors of the supervisor", {},
                  static_cast<double>(descriptors));
+}
+
+// What the supervisor's loop measures of itself.
+void add_vitals(Families& families, const SupervisorVitals& vitals) {
+    constexpr double kMilli = 1e-3;
+    const auto gauge = [&](std::string_view name, std::string_view help, double value) {
+        families.add(name, MetricType::Gauge, help, {}, value);
+    };
+    const auto counter = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+        families.add(name, MetricType::Counter, help, {}, static_cast<double>(value));
+    };
+    gauge("fieldwarden_loop_lag_seconds", "How late the last turn of the supervisor's loop was",
+          vitals.loop_lag_ms * kMilli);
+    gauge("fieldwarden_loop_lag_worst_seconds", "The latest turn within the last minute",
+          vitals.worst_loop_lag_ms * kMilli);
+    gauge("fieldwarden_store_queue_depth", "Writes that wait for the configuration store",
+          static_cast<double>(vitals.store_queue_depth));
+    gauge("fieldwarden_store_latency_seconds", "From submitting the last write to its end",
+          vitals.store_latency_ms * kMilli);
+    counter("fieldwarden_store_failures_total", "Writes that were given up", vitals.store_failures);
+    gauge("fieldwarden_workers_waiting_to_start", "Starts held back by the spawn rate or the stagger",
+          vitals.waiting_to_launch);
+    counter("fieldwarden_worker_launches_total", "Worker processes started", vitals.launches);
+    counter("fieldwarden_worker_deaths_total", "Worker processes that ended without having been told",
+            vitals.worker_deaths);
+    counter("fieldwarden_link_messages_total", "Messages taken from workers", vitals.link_received);
+    counter("fieldwarden_link_malformed_total", "Messages that were no messages, or from a stranger",
+            vitals.link_malformed);
+    counter("fieldwarden_link_refused_total", "Workers that did not prove their launch key",
+            vitals.link_refused);
+    gauge("process_max_fds", "Most files the supervisor may hold open", vitals.descriptor_limit);
+    gauge("fieldwarden_data_disk_free_bytes", "Room left on the disk of the data directory",
+          static_cast<double>(vitals.disk_free_bytes));
+    gauge("fieldwarden_data_disk_bytes", "Size of the disk of the data directory",
+          static_cast<double>(vitals.disk_bytes));
 }
 
 }  // namespace
@@ -287,7 +322,8 @@ std::string Metrics::text(const Services& services) {
     add_processes(families, services);
     add_sessions(families, services);
     add_alerts(families, services);
-    add_vitals(families);
+    add_process(families);
+    add_vitals(families, services.control.vitals());
     auto all = families.take();
     for (auto& family : http_->registry.Collect()) all.push_back(std::move(family));
     std::ostringstream out;

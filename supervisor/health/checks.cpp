@@ -15,8 +15,6 @@ using proto::HealthCheckResult;
 using proto::HealthStatus;
 using proto::ProcessState;
 
-constexpr std::uint64_t kManyLogErrors = 50;  // within kLogErrorWindow
-
 struct Finding {
     HealthStatus status = HealthStatus::kHealthy;
     int score = 100;
@@ -74,12 +72,18 @@ Finding check_alive(const TaskFacts& facts, const HealthThresholds& thresholds) 
 
 Finding check_resources(const TaskFacts& facts, const HealthThresholds& thresholds) {
     if (!facts.uptime) return unknown("no process");
-    const auto load = std::max(facts.cpu_percent / std::max(thresholds.cpu_percent, 1.0),
-                               facts.memory_mb / std::max(thresholds.memory_mb, 1.0));
+    const auto files = descriptors_percent(facts);
+    const auto load = std::max({facts.cpu_percent / std::max(thresholds.cpu_percent, 1.0),
+                                facts.memory_mb / std::max(thresholds.memory_mb, 1.0),
+                                files / std::max(thresholds.descriptors_percent, 1.0)});
     Finding finding;
     finding.details =
         fmt::format("CPU {:.1f} % of {:.0f} %, memory {:.1f} MB of {:.0f} MB", facts.cpu_percent,
                     thresholds.cpu_percent, facts.memory_mb, thresholds.memory_mb);
+    if (facts.descriptor_limit > 0) {
+        finding.details +=
+            fmt::format(", {} of {} files open", facts.open_descriptors, facts.descriptor_limit);
+    }
     if (load > 1.0) {
         finding.status = load > 1.5 ? HealthStatus::kCritical : HealthStatus::kWarning;
         finding.score = load > 1.5 ? 0 : 40;
@@ -90,6 +94,10 @@ Finding check_resources(const TaskFacts& facts, const HealthThresholds& threshol
         if (facts.memory_mb > thresholds.memory_mb) {
             finding.recommendations.emplace_back(
                 "see whether its sinks are behind (spool_pending); restart the task if memory keeps growing");
+        }
+        if (files > thresholds.descriptors_percent) {
+            finding.recommendations.emplace_back(
+                "it is being restarted; if the number of open files keeps growing, report it");
         }
     } else if (load > 0.8) {
         finding.score = 80;
@@ -148,16 +156,17 @@ Finding check_data(const TaskFacts& facts, const HealthThresholds& thresholds) {
     return finding;
 }
 
-Finding check_log(const TaskFacts& facts) {
+Finding check_log(const TaskFacts& facts, const HealthThresholds& thresholds) {
     if (facts.state == ProcessState::kStopped) return unknown("stopped");
     const auto details =
         fmt::format("{} errors logged in the last {} minutes", facts.log_errors, kLogErrorWindow.count());
     if (facts.log_errors == 0) return {HealthStatus::kHealthy, 100, details};
     Finding finding;
     finding.details = details;
-    const bool many = facts.log_errors >= kManyLogErrors;
+    const std::uint64_t most = std::max(thresholds.log_errors, 1U);
+    const bool many = facts.log_errors >= most;
     finding.status = many ? HealthStatus::kCritical : HealthStatus::kWarning;
-    finding.score = many ? 0 : 100 - static_cast<int>(100 * facts.log_errors / kManyLogErrors);
+    finding.score = many ? 0 : 100 - static_cast<int>(100 * facts.log_errors / most);
     finding.recommendations.push_back(fmt::format("read them: logs {} --level error", facts.task_code));
     return finding;
 }
@@ -184,9 +193,22 @@ HealthThresholds thresholds_for(const Settings& settings, const Options& task_op
     thresholds.data_timeout = task_duration(task_options, "data_timeout", settings.health.data_timeout);
     thresholds.connection_timeout =
         task_duration(task_options, "connection_timeout", settings.health.connection_timeout);
-    thresholds.cpu_percent = settings.health.cpu_percent;
-    thresholds.memory_mb = settings.health.memory_mb;
+    const auto number = [&](std::string_view name, double otherwise) {
+        return task_options.contains(name) ? static_cast<double>(task_number(task_options, name, 0))
+                                           : otherwise;
+    };
+    thresholds.interval = task_duration(task_options, "health_interval", settings.health.interval);
+    thresholds.cpu_percent = number("cpu_percent", settings.health.cpu_percent);
+    thresholds.memory_mb = number("memory_mb", settings.health.memory_mb);
+    thresholds.descriptors_percent = number("descriptors_percent", settings.health.descriptors_percent);
+    thresholds.log_errors =
+        static_cast<std::uint32_t>(task_number(task_options, "log_errors", settings.health.log_errors));
     return thresholds;
+}
+
+double descriptors_percent(const TaskFacts& facts) {
+    if (facts.descriptor_limit == 0) return 0;
+    return 100.0 * facts.open_descriptors / facts.descriptor_limit;
 }
 
 std::optional<std::string> hung_reason(const TaskFacts& facts, const HealthThresholds& thresholds) {
@@ -213,7 +235,7 @@ std::vector<HealthCheckResult> check_health(const TaskFacts& facts, const Health
         {CheckType::kResourceUsage, check_resources(facts, thresholds)},
         {CheckType::kConnection, check_connection(facts, thresholds)},
         {CheckType::kDataFlow, check_data(facts, thresholds)},
-        {CheckType::kLogErrors, check_log(facts)},
+        {CheckType::kLogErrors, check_log(facts, thresholds)},
     }};
     std::vector<HealthCheckResult> results;
     for (const auto& [check, finding] : findings) {

@@ -25,6 +25,9 @@ struct HealthThresholds {
     double memory_mb = 500;
     milliseconds data_timeout{120'000};
     milliseconds connection_timeout{60'000};
+    milliseconds interval{30'000};  // between two checks
+    double descriptors_percent = 80;
+    std::uint32_t log_errors = 50;  // within kLogErrorWindow
 };
 // The settings, with what the task's own options override (heartbeat_timeout, data_timeout, …).
 HealthThresholds thresholds_for(const Settings& settings, const Options& task_options);
@@ -43,6 +46,8 @@ struct TaskFacts {
     milliseconds period{1000};
     double cpu_percent = 0;
     double memory_mb = 0;
+    std::uint32_t open_descriptors = 0;
+    std::uint32_t descriptor_limit = 0;  // 0: unknown
     std::uint32_t devices_connected = 0;
     std::uint32_t devices_total = 0;
     // Longest time one of its devices has been away, and which.
@@ -52,6 +57,9 @@ struct TaskFacts {
     std::uint64_t log_errors = 0;  // entries of level error and above within kLogErrorWindow
 };
 inline constexpr std::chrono::minutes kLogErrorWindow{5};
+
+// Of the files the worker may hold open; 0 while that is unknown.
+double descriptors_percent(const TaskFacts& facts);
 
 struct CheckWeight {
     proto::CheckType check;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/options.h"
+#include "supervisor/plant/schedule.h"
 
 namespace fieldwarden::supervisor {
 
@@ -153,9 +154,17 @@ Result<std::optional<Schedule>> parse_schedule(std::string_view text) {
     Schedule schedule;
     bool started = false;
     for (const auto& [name, expression] : *parts) {
+        if (name == "tz") {
+            if (const auto zone = find_zone(expression); !zone)
+                return bad("schedule: " + zone.error().message);
+            schedule.time_zone = expression;
+            continue;
+        }
         if (name != "start" && name != "stop") {
-            return bad(fmt::format("schedule: '{}' is unknown; write start=0 8 * * 1-5; stop=0 18 * * 1-5",
-                                   name.substr(0, 64)));
+            return bad(
+                fmt::format("schedule: '{}' is unknown; write start=0 8 * * 1-5; stop=0 18 * * 1-5; "
+                            "tz=Asia/Shanghai",
+                            name.substr(0, 64)));
         }
         const auto cron = parse_cron(expression);
         if (!cron) return bad(fmt::format("schedule {}: {}", name, cron.error().message));
@@ -166,7 +175,7 @@ Result<std::optional<Schedule>> parse_schedule(std::string_view text) {
             schedule.stop = *cron;
         }
     }
-    if (!started) return bad("schedule: a stop without a start; add start=…");
+    if (!started) return bad("schedule: no start; add start=0 8 * * 1-5");
     if (schedule.stop == schedule.start) return bad("schedule: start and stop come at the same moment");
     return std::optional{schedule};
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "common/result.h"
@@ -28,11 +29,12 @@ struct CronExpression {
 // Refuses what can never come (30 February).
 Result<CronExpression> parse_cron(std::string_view text);
 
-// "start=0 8 * * 1-5; stop=0 18 * * 1-5". A start without a stop runs until its run limit or a person ends
-// it.
+// "start=0 8 * * 1-5; stop=0 18 * * 1-5; tz=Asia/Shanghai". A start without a stop runs until its run limit
+// or a person ends it. Without tz the times are those of server.time_zone.
 struct Schedule {
     CronExpression start;
     std::optional<CronExpression> stop;
+    std::string time_zone;  // IANA name; "" = that of the settings
 
     bool operator==(const Schedule&) const = default;
 };

@@ -45,6 +45,19 @@ constexpr std::array kTaskOptions{
     duration("heartbeat_timeout", kSecond, 10 * kMinute,
              "silence after which the worker counts as hung and is restarted"),
     duration("data_timeout", kSecond, 7 * kDay, "time without good data after which health warns"),
+    duration("connection_timeout", kSecond, 7 * kDay, "time with its devices away after which health warns"),
+    duration("health_interval", kSecond, kDay, "how often its health is checked"),
+    integer("memory_mb", 1, 1'000'000, "private memory above which the worker is restarted"),
+    integer("cpu_percent", 1, 100'000, "percent of one core above which the worker counts as overloaded"),
+    integer("descriptors_percent", 1, 100, "share of open_files above which the worker is restarted"),
+    integer("log_errors", 1, 1'000'000, "errors logged within five minutes that are critical"),
+    OptionSpec{
+        .name = "slow_down", .type = Type::kBoolean, .help = "ask devices that keep timing out less often"},
+    integer("open_files", 16, 1'000'000, "most files the worker may hold open"),
+    integer("memory_limit_mb", 16, 10'000'000, "hard limit of the worker's writable memory"),
+    integer("cpu_limit_percent", 1, 100'000, "most processor time, percent of one core (needs cgroup_root)"),
+    integer("nice", 0, 19, "nice level of the worker"),
+    integer("start_order", 0, 1'000'000, "of tasks that start together, lower ones first (default 100)"),
     integer("max_restart_attempts", 1, 1000, "deaths within the window after which the task is CRASHED"),
 };
 

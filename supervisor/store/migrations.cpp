@@ -58,6 +58,8 @@ constexpr std::array<const char*, kStoreSchemaVersion> kMigrations{
         at INTEGER NOT NULL, actor TEXT NOT NULL, role TEXT NOT NULL, remote TEXT NOT NULL,
         action TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL);
     )sql",
+    // When somebody last said what a task should be: a schedule's edge after that was missed.
+    "ALTER TABLE desired ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;",
     R"sql(
     CREATE TABLE alerts (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -32,8 +32,8 @@ class SqliteStore final : public Store {
     Result<std::vector<proto::LogEntry>> timeline(std::int64_t session_id) override;
     Result<std::pair<std::int64_t, std::int64_t>> last_ids() override;
 
-    Status set_desired(const std::string& task_code, DesiredState state) override;
-    Result<std::vector<std::pair<std::string, DesiredState>>> desired() override;
+    Status set_desired(const DesiredRow& row) override;
+    Result<std::vector<DesiredRow>> desired() override;
     Status put_process(const ProcessRow& row) override;
     Status remove_process(const std::string& task_code) override;
     Result<std::vector<ProcessRow>> processes() override;

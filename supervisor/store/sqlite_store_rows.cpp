@@ -245,19 +245,23 @@ Result<std::pair<std::int64_t, std::int64_t>> SqliteStore::last_ids() {
 
 // --- what should run, and what runs ---
 
-Status SqliteStore::set_desired(const std::string& task_code, DesiredState state) {
+Status SqliteStore::set_desired(const DesiredRow& row) {
     return write(Sync::kFull, [&](SqlDatabase& database) {
-        return run(database, "INSERT OR REPLACE INTO desired VALUES (?, ?)", task_code, to_name(state));
+        return run(database, "INSERT OR REPLACE INTO desired VALUES (?, ?, ?)", row.task_code,
+                   to_name(row.state), micros(row.changed_at));
     });
 }
 
-Result<std::vector<std::pair<std::string, DesiredState>>> SqliteStore::desired() {
-    return read([](SqlDatabase& database) -> Result<std::vector<std::pair<std::string, DesiredState>>> {
-        auto rows = database.prepare("SELECT task_code, state FROM desired ORDER BY task_code");
+Result<std::vector<DesiredRow>> SqliteStore::desired() {
+    return read([](SqlDatabase& database) -> Result<std::vector<DesiredRow>> {
+        auto rows = database.prepare("SELECT task_code, state, changed_at FROM desired ORDER BY task_code");
         if (!rows) return rows.error();
         return collect(*rows, "desired state", [](RowReader& row) {
-            auto task_code = row.text();
-            return std::pair{std::move(task_code), row.choice<DesiredState>()};
+            DesiredRow desired;
+            desired.task_code = row.text();
+            desired.state = row.choice<DesiredState>();
+            desired.changed_at = row.time();
+            return desired;
         });
     });
 }

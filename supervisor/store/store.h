@@ -53,6 +53,14 @@ using SessionRow = proto::SessionStatus;
 
 enum class DesiredState : std::uint8_t { kStopped, kRunning, kPaused };
 
+struct DesiredRow {
+    std::string task_code;
+    DesiredState state = DesiredState::kStopped;
+    UtcTime changed_at{};  // when somebody last said so
+
+    bool operator==(const DesiredRow&) const = default;
+};
+
 struct ProcessRow {
     std::string task_code;
     std::int64_t pid = 0;
@@ -153,8 +161,8 @@ class Store {
     virtual Result<std::pair<std::int64_t, std::int64_t>> last_ids() = 0;  // {session, log entry}
 
     // --- what should run, and what runs ---
-    virtual Status set_desired(const std::string& task_code, DesiredState state) = 0;
-    virtual Result<std::vector<std::pair<std::string, DesiredState>>> desired() = 0;
+    virtual Status set_desired(const DesiredRow& row) = 0;
+    virtual Result<std::vector<DesiredRow>> desired() = 0;
     virtual Status put_process(const ProcessRow& row) = 0;
     virtual Status remove_process(const std::string& task_code) = 0;
     virtual Result<std::vector<ProcessRow>> processes() = 0;

@@ -22,6 +22,9 @@ namespace {
 using std::chrono::seconds;
 
 constexpr UtcTime kNoon{std::chrono::microseconds{1'795'000'000'123'456}};
+UtcTime at_minute(int n) {
+    return kNoon + std::chrono::minutes{n};
+}
 
 AuditEntry by(std::string action) {
     AuditEntry entry;
@@ -181,7 +184,7 @@ TEST_P(StoreContract, ABadRecordRefusesTheWholeChange) {
 
 TEST_P(StoreContract, RemovingATaskForgetsThatItShouldRun) {
     apply(as_changes(small_plant()));
-    ASSERT_TRUE(store_->set_desired("T1", DesiredState::kRunning));
+    ASSERT_TRUE(store_->set_desired({"T1", DesiredState::kRunning, at_minute(1)}));
     ChangeSet changes;
     changes.of(Kind::kTask).removed = {"T1"};
     apply(changes);
@@ -384,9 +387,9 @@ TEST_P(StoreContract, PruneTakesEndedSessionsTheirTimelinesAndOldJobsOnly) {
 // --- desired states, processes, audit ---
 
 TEST_P(StoreContract, DesiredStatesAndProcessesSurviveReopening) {
-    ASSERT_TRUE(store_->set_desired("T2", DesiredState::kRunning));
-    ASSERT_TRUE(store_->set_desired("T1", DesiredState::kPaused));
-    ASSERT_TRUE(store_->set_desired("T2", DesiredState::kStopped));
+    ASSERT_TRUE(store_->set_desired({"T2", DesiredState::kRunning, at_minute(1)}));
+    ASSERT_TRUE(store_->set_desired({"T1", DesiredState::kPaused, at_minute(2)}));
+    ASSERT_TRUE(store_->set_desired({"T2", DesiredState::kStopped, at_minute(3)}));
     ProcessRow row{"T1", 4242, UINT64_MAX - 1, 12, "key", 3, 9};
     ASSERT_TRUE(store_->put_process(row));
     ASSERT_TRUE(store_->put_process({"T2", 1, 2, 3, "k", 0, 1}));
@@ -395,8 +398,8 @@ TEST_P(StoreContract, DesiredStatesAndProcessesSurviveReopening) {
     ASSERT_TRUE(store_->remove_process("T2"));
     ASSERT_TRUE(store_->remove_process("none"));
     reopen();
-    using Desired = std::vector<std::pair<std::string, DesiredState>>;
-    EXPECT_EQ(*store_->desired(), (Desired{{"T1", DesiredState::kPaused}, {"T2", DesiredState::kStopped}}));
+    EXPECT_EQ(*store_->desired(), (std::vector<DesiredRow>{{"T1", DesiredState::kPaused, at_minute(2)},
+                                                           {"T2", DesiredState::kStopped, at_minute(3)}}));
     const auto processes = store_->processes();
     ASSERT_TRUE(processes);
     ASSERT_EQ(processes->size(), 1U);

@@ -41,11 +41,6 @@ OrRefusal<std::string> task_code_of(const HttpRequest& request, Context& context
     return task->code();
 }
 
-std::string text_of(const Json& data, const char* member) {
-    const auto found = data.find(member);
-    return found != data.end() && found->is_string() ? found->get<std::string>() : std::string{};
-}
-
 Json audit_json(const AuditEntry& entry) {
     return {{"id", entry.id},
             {"timestamp", format_rfc3339(entry.at)},
@@ -102,43 +97,7 @@ HttpResponse show_process_health(const HttpRequest& request, Context& context) {
 }
 
 HttpResponse show_health(const HttpRequest&, Context& context) {
-    const auto plant = context.services.control.plant();
-    const auto& bus = context.services.bus;
-    proto::SystemHealthSummary summary;
-    summary.last_check_time = context.services.clock.utc_now();
-    std::optional<UtcTime> last_check;
-    for (const auto& task : plant->of(Kind::kTask).all()) {
-        ++summary.total_processes;
-        const auto state = text_of(process_json(task.code(), bus), "status");
-        bool warning = false;
-        bool critical = state == to_name(proto::ProcessState::kCrashed);
-        if (critical) summary.issues.push_back(fmt::format("{}: CRASHED", task.code()));
-        // Checks of a process that no longer runs say nothing about now.
-        if (state != to_name(proto::ProcessState::kStopped) && !critical) {
-            for (const auto& event : health_of(task.code(), bus)) {
-                const auto status = text_of(event->data, "status");
-                if (status != "warning" && status != "critical") continue;
-                (status == "critical" ? critical : warning) = true;
-                summary.issues.push_back(fmt::format("{}: {}: {}", task.code(),
-                                                     text_of(event->data, "check_type"),
-                                                     text_of(event->data, "details")));
-            }
-        }
-        for (const auto& event : health_of(task.code(), bus))
-            last_check = std::max(last_check.value_or(event->time), event->time);
-        if (critical) {
-            ++summary.critical_processes;
-        } else if (warning) {
-            ++summary.warning_processes;
-        } else {
-            ++summary.healthy_processes;
-        }
-    }
-    if (last_check) summary.last_check_time = *last_check;
-    summary.overall_status = summary.critical_processes > 0  ? proto::HealthStatus::kCritical
-                             : summary.warning_processes > 0 ? proto::HealthStatus::kWarning
-                                                             : proto::HealthStatus::kHealthy;
-    return json_response(proto::to_json(summary));
+    return json_response(proto::to_json(context.services.control.health_summary()));
 }
 
 HttpResponse list_events(const HttpRequest& request, Context& context) {

@@ -121,6 +121,26 @@ TEST(ScanSchedule, NewPeriodCountsFromTheLastScanAndSparesOwnPeriods) {
     EXPECT_EQ(run.take(5000ms), (Due{1}));
 }
 
+TEST(ScanSchedule, StretchingMultipliesEveryPeriodAndGivesItBack) {
+    Driven run{{0ms, 500ms}, 100ms};
+    run.take(0ms);
+    run.done(1ms);
+    run.schedule.stretch(4, kStart + 50ms);
+    EXPECT_EQ(run.next(), 400ms);
+    EXPECT_EQ(run.take(400ms), (Due{0}));
+    run.done(401ms);
+    // A new period of the task is stretched as well.
+    run.schedule.set_task_period(200ms, kStart + 410ms);
+    EXPECT_EQ(run.next(), 1200ms);
+    EXPECT_EQ(run.take(1200ms), (Due{0}));
+    run.done(1201ms);
+    run.schedule.stretch(1, kStart + 1300ms);
+    EXPECT_EQ(run.next(), 1300ms);  // the 500 ms of the other point are long over
+    EXPECT_EQ(run.take(1300ms), (Due{1}));
+    EXPECT_EQ(run.next(), 1400ms);
+    EXPECT_EQ(run.schedule.missed(), 0U);
+}
+
 TEST(ScanSchedule, WithoutPointsNothingIsEverDue) {
     ScanSchedule schedule{{}, 1s, kStart};
     EXPECT_EQ(schedule.next_due(), MonoTime::max());

@@ -117,12 +117,12 @@ TEST_F(Config, WhatIsStoredReadsBack) {
                 {{"code", "W"}, {"type", "webhook"}, {"options", {{"url", "http://h"}, {"secret", "s"}}}},
                 kLi)
             .ok());
-    const auto rules = config_->rules();
+    const auto rules = config_->list(kRule);
     const auto channels = config_->channels();
     const auto silences = config_->silences();
     load();
     EXPECT_TRUE(complaints_.empty());
-    EXPECT_EQ(config_->rules(), rules);
+    EXPECT_EQ(config_->list(kRule), rules);
     EXPECT_EQ(config_->channels(), channels);
     ASSERT_EQ(config_->silences().size(), 1U);
     EXPECT_EQ(config_->silences()[0].created_by, "li");

@@ -189,8 +189,10 @@ TEST_F(Facts, RecoveryThatNeedsAPersonHoldsUntilGoodDataComes) {
     task().operator_needed = true;
     task().operator_category = "connection_error";
     task().operator_cause = "a reset did not bring the device back";
+    task().operator_advice = "look at the cable";
     pass(Seconds{1});
     EXPECT_EQ(only().error_type, "connection_error");
+    EXPECT_EQ(only().suggested_action, "look at the cable");
     EXPECT_THAT(only().message, HasSubstr("a reset did not bring"));
     task().operator_needed = false;  // as after a restart of the supervisor
     task().no_data_since = now_.mono - Seconds{500};

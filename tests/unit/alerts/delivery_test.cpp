@@ -188,6 +188,7 @@ TEST_F(DeliveryTest, AChannelThatIsRemovedOrDisabledGetsNothingMore) {
     world_.change([&] { world_.blocked.clear(); });
     delivery_->submit({about(3)});
     EXPECT_EQ(vitals("a").dropped, 2U);
+    world_.wait([&] { return !world_.sent.empty(); });
     delivery_.reset();
     EXPECT_THAT(world_.sent, ElementsAre("a 1")) << "what was under way arrived";
 }

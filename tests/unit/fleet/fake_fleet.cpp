@@ -96,6 +96,7 @@ void FakeWorker::run() {
     connect();
 
     proto::Heartbeat beat;
+    std::uint32_t period_factor = 1;
     bool paused = false;
     bool welcome = false;
     auto next_beat = std::chrono::steady_clock::now();
@@ -137,6 +138,8 @@ void FakeWorker::run() {
                 if (w->config) configure(*w->config);
             } else if (const auto* c = std::get_if<proto::Configure>(&*message)) {
                 configure(c->config);
+            } else if (const auto* slow = std::get_if<proto::SlowDown>(&*message)) {
+                period_factor = slow->period_factor;
             } else if (std::holds_alternative<proto::Pause>(*message)) {
                 paused = true;
             } else if (std::holds_alternative<proto::Resume>(*message)) {
@@ -182,6 +185,14 @@ void FakeWorker::run() {
             }
             beat.paused = paused;
             beat.period_ms = 100;
+            if (script->scans > 0) {
+                proto::DeviceProgress device;
+                device.device_code = "D1";
+                device.cycles = script->scans;
+                device.timeouts = script->timeouts;
+                device.period_factor = period_factor;
+                beat.devices = {device};
+            }
             if (welcome && script->beats) send(beat);
             if (revision != 0 && !paused) {
                 Sample sample;

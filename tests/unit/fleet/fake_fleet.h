@@ -26,9 +26,11 @@ struct WorkerScript {
     std::atomic<bool> obeys_stop{true};
     std::atomic<bool> good_data{true};
     std::atomic<bool> connected{true};
-    std::atomic<int> exit_at_once{-1};   // ≥ 0: leaves with this code before it says anything
-    std::atomic<bool> completes{false};  // reports its run limit as reached
-    std::atomic<bool> answers{true};     // AcquireOnce, TestConnection, TestStorage
+    std::atomic<int> exit_at_once{-1};       // ≥ 0: leaves with this code before it says anything
+    std::atomic<bool> completes{false};      // reports its run limit as reached
+    std::atomic<bool> answers{true};         // AcquireOnce, TestConnection, TestStorage
+    std::atomic<std::uint64_t> scans{0};     // of its device D1, as reported
+    std::atomic<std::uint64_t> timeouts{0};  // … and how many of them timed out
 };
 
 // What a worker was told, in order.

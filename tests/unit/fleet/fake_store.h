@@ -83,15 +83,16 @@ class FakeStore final : public Store {
         }
         return std::pair{session_rows.empty() ? std::int64_t{0} : session_rows.rbegin()->first, entry};
     }
-    Status set_desired(const std::string& code, DesiredState state) override {
+    Status set_desired(const DesiredRow& row) override {
         const std::lock_guard lock{mutex};
-        desired_states[code] = state;
+        desired_states[row.task_code] = row;
         return {};
     }
-    Result<std::vector<std::pair<std::string, DesiredState>>> desired() override {
+    Result<std::vector<DesiredRow>> desired() override {
         const std::lock_guard lock{mutex};
-        return std::vector<std::pair<std::string, DesiredState>>{desired_states.begin(),
-                                                                 desired_states.end()};
+        std::vector<DesiredRow> rows;
+        for (const auto& [code, row] : desired_states) rows.push_back(row);
+        return rows;
     }
     Status put_process(const ProcessRow& row) override {
         const std::lock_guard lock{mutex};
@@ -172,7 +173,7 @@ class FakeStore final : public Store {
     std::int64_t last_record = 0;
     std::map<std::int64_t, SessionRow> session_rows;
     std::map<std::int64_t, std::vector<proto::LogEntry>> timelines;
-    std::map<std::string, DesiredState> desired_states;
+    std::map<std::string, DesiredRow> desired_states;
     std::map<std::string, ProcessRow> process_rows;
     std::vector<AuditEntry> audits;
     std::map<std::int64_t, AlertRow> alert_rows;

@@ -2,16 +2,13 @@
 #include <gtest/gtest.h>
 
 #include "supervisor/health/checks.h"
-#include "supervisor/health/recovery.h"
 
 namespace fieldwarden::supervisor {
 namespace {
 
 using proto::CheckType;
-using proto::ErrorCategory;
 using proto::HealthStatus;
 using proto::ProcessState;
-using proto::RecoveryAction;
 using std::chrono::seconds;
 using testing::HasSubstr;
 
@@ -153,6 +150,18 @@ TEST(Health, LogErrorsLowerTheScore) {
     EXPECT_EQ(one(facts, CheckType::kLogErrors).status, HealthStatus::kCritical);
 }
 
+TEST(Health, OpenFilesCountAgainstTheLimitOfTheProcess) {
+    auto facts = healthy();
+    facts.open_descriptors = 900;
+    EXPECT_EQ(one(facts, CheckType::kResourceUsage).score, 100) << "no limit is known";
+    facts.descriptor_limit = 1000;
+    const auto result = one(facts, CheckType::kResourceUsage);
+    EXPECT_EQ(result.status, HealthStatus::kWarning);
+    EXPECT_THAT(result.details, HasSubstr("900 of 1000 files open"));
+    facts.open_descriptors = 100;
+    EXPECT_EQ(one(facts, CheckType::kResourceUsage).status, HealthStatus::kHealthy);
+}
+
 TEST(Health, AStoppedTaskHasNoOpinion) {
     TaskFacts facts;
     for (const auto& result : check_health(facts, {}, kNow)) {
@@ -197,43 +206,19 @@ TEST(Health, TaskOptionsOverrideTheSettings) {
     EXPECT_EQ(thresholds.heartbeat_timeout, seconds{9});
     EXPECT_EQ(thresholds.data_timeout, std::chrono::minutes{10});
     EXPECT_EQ(thresholds.connection_timeout, settings.health.connection_timeout);
-}
-
-TEST(Recovery, ResetsTheConnectionBeforeItRestartsTheProcess) {
-    RecoveryHistory history;
-    history.devices_connected = true;
-    EXPECT_EQ(choose_recovery(ErrorCategory::kDataCollectionError, history).action,
-              RecoveryAction::kResetConnection);
-    history.resets = 1;
-    EXPECT_EQ(choose_recovery(ErrorCategory::kDataCollectionError, history).action,
-              RecoveryAction::kRestartProcess);
-    history.restarts = 1;
-    EXPECT_EQ(choose_recovery(ErrorCategory::kDataCollectionError, history).action,
-              RecoveryAction::kAlertOperator);
-    history.alerted = true;
-    EXPECT_EQ(choose_recovery(ErrorCategory::kDataCollectionError, history).action,
-              RecoveryAction::kNoAction);
-}
-
-TEST(Recovery, DeviceTroubleNeverRestartsTheProcess) {
-    RecoveryHistory history;
-    for (int i = 0; i < 5; ++i) {
-        const auto action = choose_recovery(ErrorCategory::kConnectionError, history).action;
-        EXPECT_NE(action, RecoveryAction::kRestartProcess);
-        if (action == RecoveryAction::kResetConnection) ++history.resets;
-        if (action == RecoveryAction::kAlertOperator) history.alerted = true;
-    }
-    EXPECT_EQ(history.resets, 1U);
-    EXPECT_TRUE(history.alerted);
-}
-
-TEST(Recovery, TheOtherCategories) {
-    EXPECT_EQ(choose_recovery(ErrorCategory::kResourceExhaustion, {}).action,
-              RecoveryAction::kRestartProcess);
-    EXPECT_EQ(choose_recovery(ErrorCategory::kUnexpectedTermination, {}).action,
-              RecoveryAction::kRestartProcess);
-    EXPECT_EQ(choose_recovery(ErrorCategory::kStartupFailure, {}).action, RecoveryAction::kRestartProcess);
-    EXPECT_EQ(choose_recovery(ErrorCategory::kConfigurationError, {}).action, RecoveryAction::kAlertOperator);
+    const auto more = thresholds_for(settings, {{"connection_timeout", "7s"},
+                                                {"health_interval", "2s"},
+                                                {"memory_mb", "77"},
+                                                {"cpu_percent", "11"},
+                                                {"descriptors_percent", "50"},
+                                                {"log_errors", "3"}});
+    EXPECT_EQ(more.connection_timeout, seconds{7});
+    EXPECT_EQ(more.interval, seconds{2});
+    EXPECT_EQ(more.memory_mb, 77);
+    EXPECT_EQ(more.cpu_percent, 11);
+    EXPECT_EQ(more.descriptors_percent, 50);
+    EXPECT_EQ(more.log_errors, 3U);
+    EXPECT_EQ(thresholds.interval, settings.health.interval);
 }
 
 }  // namespace

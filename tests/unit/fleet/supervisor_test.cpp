@@ -33,6 +33,17 @@ Record make_record(Kind kind, const std::map<std::string, std::string>& cells) {
     return record;
 }
 
+// The machine's clocks, with a wall clock that a test may move.
+class ShiftedClock final : public Clock {
+  public:
+    UtcTime utc_now() const override { return system_clock().utc_now() + shift.load(); }
+    MonoTime mono_now() const override { return system_clock().mono_now() + mono_shift.load(); }
+    std::atomic<std::chrono::microseconds> shift{std::chrono::microseconds{0}};
+    std::atomic<milliseconds> mono_shift{milliseconds{0}};
+    // Makes it `time` now.
+    void set(std::string_view time) { shift = parse_rfc3339(time).value() - system_clock().utc_now(); }
+};
+
 // A supervisor over a machine without processes and a store in memory.
 class Fleet : public testing::Test {
   protected:
@@ -87,9 +98,9 @@ class Fleet : public testing::Test {
     }
 
     void start() {
-        bus_ = std::make_unique<StatusBus>(system_clock());
+        bus_ = std::make_unique<StatusBus>(clock_);
         supervisor_ = std::make_unique<Supervisor>(
-            settings_, store_, *bus_, live_, system_clock(),
+            settings_, store_, *bus_, live_, clock_,
             [this](proto::LogLevel, const std::string& line) {
                 const std::lock_guard lock{lines_mutex_};
                 lines_.push_back(line);
@@ -165,6 +176,7 @@ class Fleet : public testing::Test {
         return text;
     }
 
+    ShiftedClock clock_;
     Settings settings_;
     FakeStore store_;
     LiveValues live_;
@@ -247,7 +259,7 @@ TEST_F(Fleet, StopEndsTheSessionAndLeavesAnExplanation) {
     EXPECT_EQ(machine_.alive("T1"), 0U);
     EXPECT_TRUE(wait_for([&] {
         const std::lock_guard lock{store_.mutex};
-        return store_.process_rows.empty() && store_.desired_states["T1"] == DesiredState::kStopped;
+        return store_.process_rows.empty() && store_.desired_states["T1"].state == DesiredState::kStopped;
     }));
 }
 
@@ -780,6 +792,110 @@ TEST_F(Fleet, ManyTasksStartAndStopTogether) {
     }
     stop();
     for (const auto& code : codes) EXPECT_EQ(machine_.alive(code), 0U) << code;
+}
+
+void put_task(FakeStore& store, const Record& record) {
+    ChangeSet change;
+    change.of(Kind::kTask).put.push_back(record);
+    ASSERT_TRUE(store.apply(change, store.load_plant().value()->revision, {}));
+}
+
+TEST_F(Fleet, AScheduleOpensAndClosesItsWindow) {
+    settings_.server.time_zone = "UTC";
+    put_task(store_, task("T1", "D1", {{"schedule", "start=0 8 * * *; stop=0 18 * * *"}}));
+    clock_.set("2026-11-22T07:59:59.5Z");
+    start();
+    EXPECT_EQ(status(), "STOPPED");
+    ASSERT_TRUE(wait_for_status("RUNNING")) << "eight o'clock comes by itself";
+    EXPECT_TRUE(wait_for([&] {
+        return messages(1).find("the schedule (start due at 2026-11-22T08:00") != std::string::npos;
+    }));
+    clock_.set("2026-11-22T18:00:00.1Z");
+    ASSERT_TRUE(wait_for_status("STOPPED"));
+    EXPECT_TRUE(
+        wait_for([&] { return messages(1).find("stop requested by the schedule") != std::string::npos; }));
+    EXPECT_TRUE(wait_for([&] { return session(1).status == SessionState::kStopped; }));
+    clock_.set("2026-11-23T08:00:01Z");
+    EXPECT_TRUE(wait_for_status("RUNNING"));
+}
+
+TEST_F(Fleet, APersonsStopStandsUntilTheNextOpening) {
+    settings_.server.time_zone = "UTC";
+    put_task(store_, task("T1", "D1", {{"schedule", "start=0 8 * * *; stop=0 18 * * *"}}));
+    clock_.set("2026-11-22T07:59:59.8Z");
+    start();
+    ASSERT_TRUE(wait_for_status("RUNNING"));
+    clock_.set("2026-11-22T09:00:00Z");
+    EXPECT_FALSE(act(TaskAction::kStop).error);
+    ASSERT_TRUE(wait_for_status("STOPPED"));
+    stop();
+    clock_.set("2026-11-22T10:00:00Z");
+    start();  // within the window, after the person's word
+    EXPECT_EQ(status(), "STOPPED");
+    stop();
+    clock_.set("2026-11-23T09:00:00Z");
+    start();  // eight o'clock passed while no supervisor ran
+    EXPECT_TRUE(wait_for_status("RUNNING"));
+    stop();
+    clock_.set("2026-11-23T20:00:00Z");
+    start();  // and so did the closing
+    EXPECT_EQ(status(), "STOPPED");
+}
+
+TEST_F(Fleet, TasksThatStartTogetherStartInOrderAndApart) {
+    settings_.worker.start_stagger = milliseconds{300};
+    ChangeSet change;
+    change.of(Kind::kTask)
+        .put.push_back(task("T1", "D1", {{"autostart", "true"}, {"options", "start_order=200"}}));
+    change.of(Kind::kTask)
+        .put.push_back(task("T2", "D2", {{"autostart", "true"}, {"options", "start_order=5"}}));
+    ASSERT_TRUE(store_.apply(change, store_.load_plant().value()->revision, {}));
+    start();
+    ASSERT_TRUE(wait_for_status("RUNNING", "T2"));
+    EXPECT_EQ(machine_.launches("T1"), 0U) << "its turn comes later";
+    EXPECT_EQ(status("T1"), "STARTING");
+    ASSERT_TRUE(wait_for_status("RUNNING", "T1"));
+    // A restart does not wait for anyone.
+    settings_.worker.start_stagger = milliseconds{0};
+    machine_.worker("T2")->end({.code = {}, .signal = 9});
+    EXPECT_TRUE(wait_for([&] { return machine_.launches("T2") == 2; }));
+}
+
+TEST_F(Fleet, ADeviceThatKeepsTimingOutIsAskedLessOftenAndThenAsBefore) {
+    settings_.worker.heartbeat_timeout = std::chrono::minutes{10};  // the clock leaps here
+    settings_.health.data_timeout = std::chrono::minutes{10};
+    start();
+    auto& script = *machine_.script("T1");
+    script.scans = 100;
+    start_task();
+    // Windows of ten seconds pass as fast as the clock is moved.
+    const auto pass = [&](std::uint64_t scans, std::uint64_t timeouts, seconds time) {
+        script.scans += scans;
+        script.timeouts += timeouts;
+        const auto seen = machine_.worker("T1")->counter.load();
+        ASSERT_TRUE(wait_for([&] { return machine_.worker("T1")->counter > seen + 20; }));  // two heartbeats
+        clock_.mono_shift = clock_.mono_shift.load() + time;
+    };
+    pass(0, 0, seconds{0});
+    pass(10, 4, seconds{4});
+    pass(0, 0, seconds{4});
+    pass(0, 0, seconds{4});
+    ASSERT_TRUE(wait_for([&] { return machine_.worker("T1")->log.has("slow_down"); }));
+    ASSERT_TRUE(wait_for(
+        [&] { return messages(1).find("D1 is scanned at 2 times its period") != std::string::npos; }));
+    for (int n = 0; n < 25; ++n) pass(1, 0, seconds{4});
+    EXPECT_TRUE(wait_for([&] {
+        return messages(1).find("D1 is scanned at 1 times its period") != std::string::npos;
+    })) << messages(1);
+    EXPECT_EQ(machine_.launches("T1"), 1U);
+}
+
+TEST_F(Fleet, TheSupervisorsOwnTroublesAreInTheSummary) {
+    settings_.health.memory_mb = 1;  // it takes more than that
+    start();
+    ASSERT_TRUE(wait_for([&] { return !supervisor_->health_summary().issues.empty(); }));
+    EXPECT_THAT(supervisor_->health_summary().issues, Contains(HasSubstr("the supervisor takes")));
+    EXPECT_EQ(supervisor_->health_summary().overall_status, proto::HealthStatus::kWarning);
 }
 
 }  // namespace

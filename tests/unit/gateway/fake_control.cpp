@@ -11,6 +11,22 @@ using proto::SessionState;
 FakeControl::FakeControl(Store& store, StatusBus& bus, LiveValues& live, const Clock& clock)
     : store_(store), bus_(bus), live_(live), clock_(clock), plant_(store.load_plant().value()) {}
 
+SupervisorVitals FakeControl::vitals() const {
+    SupervisorVitals vitals;
+    vitals.started_at = clock_.utc_now();
+    vitals.loop_lag_ms = 0.5;
+    return vitals;
+}
+
+proto::SystemHealthSummary FakeControl::health_summary() const {
+    proto::SystemHealthSummary summary;
+    summary.overall_status = proto::HealthStatus::kCritical;
+    summary.total_processes = 2;
+    summary.critical_processes = 1;
+    summary.issues = {"T10: connection: lost"};
+    return summary;
+}
+
 PlantPtr FakeControl::plant() const {
     const std::scoped_lock lock(mutex_);
     return plant_;

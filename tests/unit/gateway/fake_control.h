@@ -19,6 +19,8 @@ class FakeControl : public Control {
   public:
     FakeControl(Store& store, StatusBus& bus, LiveValues& live, const Clock& clock);
 
+    SupervisorVitals vitals() const override;
+    proto::SystemHealthSummary health_summary() const override;
     PlantPtr plant() const override;
     Result<ApplyResult> apply(const ChangeSet& changes, std::uint64_t expected_revision,
                               const AuditEntry& audit) override;

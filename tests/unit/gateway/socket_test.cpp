@@ -149,11 +149,11 @@ TEST_F(SocketTest, TellsASlowClientHowManyItMissed) {
     EXPECT_EQ(client.message_of_type("subscribed")["type"], "subscribed");
     // More than the socket's buffers hold, while the client does not read.
     const std::string filler(200'000, 'x');
-    for (int i = 0; i < 2'000; ++i) bus_.publish("big", "big", {{"n", i}, {"filler", filler}});
+    for (int i = 0; i < 400; ++i) bus_.publish("big", "big", {{"n", i}, {"filler", filler}});
     std::uint64_t seen = 0;
     std::uint64_t missed = 0;
     int last = -1;
-    while (last != 1'999) {
+    while (last != 399) {
         const auto text = client.message();
         ASSERT_TRUE(text);
         const auto json = Json::parse(*text);
@@ -166,7 +166,7 @@ TEST_F(SocketTest, TellsASlowClientHowManyItMissed) {
         }
     }
     EXPECT_GT(missed, 0U);
-    EXPECT_EQ(seen + missed, 2'000U);
+    EXPECT_EQ(seen + missed, 400U);
 }
 
 TEST_F(SocketTest, StopSaysGoodbye) {

@@ -126,6 +126,7 @@ inline std::vector<Message> every_message() {
         TestConnection{5, task.devices[0]},
         TestStorage{6, task.sinks[1]},
         BeatAck{7},
+        SlowDown{"D1", 4},
     };
 }
 

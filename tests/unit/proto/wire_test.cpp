@@ -47,7 +47,8 @@ TEST(Wire, NumbersAndNamesAreFixed) {
         {"pause", 13},        {"resume", 14},
         {"stop", 15},         {"reset_connection", 16},
         {"acquire_once", 17}, {"test_connection", 18},
-        {"test_storage", 19}, {"beat_ack", 20}};
+        {"test_storage", 19}, {"beat_ack", 20},
+        {"slow_down", 21}};
     const auto all = every_message();
     ASSERT_EQ(all.size(), wanted.size());
     for (std::size_t i = 0; i < all.size(); ++i) {
