@@ -41,15 +41,14 @@ void put_reading(const AlertRule& rule, const Reading& reading, AlertRow& row) {
 
 WatchedPoints resolve_points(const std::vector<AlertRule>& rules, const Plant& plant) {
     WatchedPoints watched;
-    const auto device_field = schema_of(Kind::kPoint).index_of("device_code");
     for (const auto& rule : rules) {
         if (!rule.enabled || spec_of(rule.kind).subject != RuleSubject::kPoint) continue;
         auto& points = watched[rule.id];
         const auto add = [&](const Record& record) {
-            const auto& device = record.cells[device_field];
+            const std::string device{cell_of(Kind::kPoint, record, "device_code")};
             if (!matches_any(rule.devices, device)) return;
-            points.push_back(
-                {static_cast<PointId>(record.id), record.code(), device, "point:" + record.code()});
+            const std::string code{record.code()};
+            points.push_back({static_cast<PointId>(record.id), code, device, "point:" + code});
         };
         const auto& records = plant.of(Kind::kPoint);
         const bool all_by_code = std::ranges::none_of(

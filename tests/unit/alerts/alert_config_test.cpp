@@ -7,6 +7,7 @@
 #include "supervisor/alerts/alerts.h"
 #include "tests/unit/common/temp_dir.h"
 #include "tests/unit/fleet/fake_store.h"
+#include "tests/unit/plant/plant_builder.h"
 
 namespace fieldwarden::supervisor {
 namespace {
@@ -230,12 +231,8 @@ TEST_F(AlertsTest, TestsAChannelAndSaysWhatCameOfIt) {
 
 TEST_F(AlertsTest, WatchesTheValuesOfThePointsItsRulesName) {
     Plant plant;
-    const auto& schema = schema_of(Kind::kPoint);
-    Record record;
+    auto record = point("P", "D");
     record.id = 7;
-    record.cells.resize(schema.fields.size());
-    record.cells[schema.index_of("point_code")] = "P";
-    record.cells[schema.index_of("device_code")] = "D";
     plant.of(Kind::kPoint).add(record);
     ASSERT_TRUE(
         alerts_->config()
