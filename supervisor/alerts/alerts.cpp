@@ -52,11 +52,11 @@ TaskFact task_fact_of(const TaskRuntime& task, MonoTime) {
     for (auto& device : fact.devices) {
         const auto known = worker.devices.find(std::string{device.device_code});
         if (known == worker.devices.end()) continue;
-        const auto& [status, away_since] = known->second;
-        device.known = status.is_connected || away_since.has_value();
-        device.connected = status.is_connected;
-        device.last_error = status.last_error;
-        if (away_since) device.away_since = *away_since;
+        const auto& track = known->second;
+        device.known = track.status.is_connected || track.away_since.has_value();
+        device.connected = track.status.is_connected;
+        device.last_error = track.status.last_error;
+        if (track.away_since) device.away_since = *track.away_since;
     }
     if (!worker.beat) return fact;
     fact.reported = true;
