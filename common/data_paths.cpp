@@ -39,8 +39,26 @@ std::string history_file(const std::string& data_dir, std::string_view task_code
     return data_dir + "/history/" + file_name_of(task_code) + ".db";
 }
 
+// Two names under log/ are the supervisor's; a task that is called so has its first letter escaped.
+std::string log_name_of(std::string_view task_code) {
+    if (task_code != "supervisor" && task_code != "probe") return file_name_of(task_code);
+    return fmt::format("%{:02X}{}", static_cast<unsigned char>(task_code.front()), task_code.substr(1));
+}
+
 std::string log_file(const std::string& data_dir, std::string_view task_code) {
-    return data_dir + "/log/" + file_name_of(task_code) + ".jsonl";
+    return data_dir + "/log/" + log_name_of(task_code) + ".jsonl";
+}
+
+std::string task_events_file(const std::string& data_dir, std::string_view task_code) {
+    return data_dir + "/log/events/" + log_name_of(task_code) + ".jsonl";
+}
+
+std::string crash_file(const std::string& data_dir, std::string_view task_code) {
+    return data_dir + "/log/" + (task_code.empty() ? "probe" : log_name_of(task_code)) + ".crash";
+}
+
+std::string supervisor_log_file(const std::string& data_dir) {
+    return data_dir + "/log/supervisor.jsonl";
 }
 
 std::string dead_letters_file(const std::string& data_dir, std::string_view task_code,

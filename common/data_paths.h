@@ -17,7 +17,15 @@ std::string file_name_of(std::string_view code);
 
 std::string spool_directory(const std::string& data_dir, std::string_view task_code);
 std::string history_file(const std::string& data_dir, std::string_view task_code);
+// The worker's lines; the supervisor's about the task (its decisions, what the worker's process printed);
+// what the process prints as it is, of a probe when the code is empty; the supervisor's own lines.
+//
+// The name of a task's files under log/, without their endings.
+std::string log_name_of(std::string_view task_code);
 std::string log_file(const std::string& data_dir, std::string_view task_code);
+std::string task_events_file(const std::string& data_dir, std::string_view task_code);
+std::string crash_file(const std::string& data_dir, std::string_view task_code);
+std::string supervisor_log_file(const std::string& data_dir);
 std::string dead_letters_file(const std::string& data_dir, std::string_view task_code,
                               std::string_view sink_code);
 

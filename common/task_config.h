@@ -88,6 +88,14 @@ struct HistoryConfig {
     bool operator==(const HistoryConfig&) const = default;
 };
 
+// Of the worker's log files.
+struct LogFileConfig {
+    std::uint64_t max_bytes = 10ULL << 20;  // of one file
+    std::uint32_t max_files = 5;            // the current one included
+
+    bool operator==(const LogFileConfig&) const = default;
+};
+
 struct TaskConfig {
     std::string task_code;
     std::string task_name;
@@ -100,6 +108,7 @@ struct TaskConfig {
     HistoryConfig history;
     std::chrono::milliseconds stop_grace{5'000};  // time to flush the spool after a stop
     std::string log_level = "info";
+    LogFileConfig log_files;
     // `io_error_limit` and the like: task options that only one part of the worker knows.
     Options options;
 

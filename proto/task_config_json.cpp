@@ -120,6 +120,10 @@ TaskConfig task_from(const Json& json) {
     task.history.max_bytes = history.at("max_bytes").get<std::uint64_t>();
     task.stop_grace = millis_at(json, "stop_grace_ms", task.stop_grace);
     task.log_level = json.value("log_level", task.log_level);
+    if (const auto files = json.find("log_files"); files != json.end()) {
+        task.log_files.max_bytes = files->at("max_bytes").get<std::uint64_t>();
+        task.log_files.max_files = files->at("max_files").get<std::uint32_t>();
+    }
     task.options = json.value("options", Options{});
     return task;
 }
@@ -179,6 +183,7 @@ Json to_json(const TaskConfig& task) {
         {"history", {{"max_age_ms", task.history.max_age.count()}, {"max_bytes", task.history.max_bytes}}},
         {"stop_grace_ms", task.stop_grace.count()},
         {"log_level", task.log_level},
+        {"log_files", {{"max_bytes", task.log_files.max_bytes}, {"max_files", task.log_files.max_files}}},
         {"options", task.options},
     };
 }

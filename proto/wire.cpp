@@ -111,11 +111,13 @@ void read(const Json& j, Connection& m) {
 Json write(const Log& m) {
     Json entries = Json::array();
     for (const auto& entry : m.entries) entries.push_back(to_json(entry));
-    return {{"entries", std::move(entries)}, {"dropped", m.dropped}};
+    return {{"entries", std::move(entries)}, {"dropped", m.dropped}, {"lost", m.lost}};
 }
 void read(const Json& j, Log& m) {
     for (const auto& entry : j.at("entries")) m.entries.push_back(log_entry_from_json(entry));
     j.at("dropped").get_to(m.dropped);
+    // A worker of an older build does not say it.
+    m.lost = j.contains("lost") ? j.at("lost").get<decltype(m.lost)>() : decltype(m.lost){};
 }
 
 Json write_block(const SampleBatch& samples) {

@@ -108,7 +108,8 @@ struct Live {
 
 struct Log {
     std::vector<LogEntry> entries;
-    std::uint64_t dropped = 0;  // lines not sent since the last Log because of the rate limit
+    std::uint64_t dropped = 0;  // lines not sent since the last Log; the worker's file has them
+    std::uint64_t lost = 0;     // lines since the last Log that are in no file either: the rate limit
 };
 
 // Answer to AcquireOnce, TestConnection or TestStorage.

@@ -19,6 +19,9 @@
 #include "proto/shapes.h"
 #include "proto/wire.h"
 #include "supervisor/health/vitals.h"
+#include "supervisor/logs/log_counters.h"
+#include "supervisor/logs/log_search.h"
+#include "supervisor/plant/schedule.h"
 #include "supervisor/store/store.h"
 
 namespace fieldwarden::supervisor {
@@ -67,11 +70,14 @@ struct TaskProgress {
         std::uint32_t points_ok = 0;
         std::uint32_t points_total = 0;
         std::string last_error;
+        std::uint64_t timeouts = 0;
+        std::uint32_t period_factor = 1;
     };
     std::vector<Unit> units;
     std::uint64_t cycle = 0;
     double points_per_second = 0;
     std::optional<double> eta_seconds;
+    std::optional<ScheduleEdge> next_edge;
 };
 
 struct ApplyResult {
@@ -105,8 +111,14 @@ class Control {
     virtual Result<proto::ProbeResult> test_connection(const DeviceConfig& device) = 0;
     virtual Result<proto::ProbeResult> test_storage(const SinkConfig& sink) = 0;
 
-    // The last lines of a task's log kept in memory, oldest first.
-    virtual std::vector<proto::LogEntry> recent_logs(const std::string& task_code) const = 0;
+    // Searches a task's log: what its worker wrote, what its process printed and what the supervisor wrote
+    // about it, in the order of time. An empty code: the supervisor's own log. Reads files, never the loop's
+    // state. kInvalidArgument for a cursor of another log.
+    virtual Result<LogPage> logs(const std::string& task_code, const LogQuery& query) = 0;
+    // The newest of all tasks and the supervisor; without cursors.
+    virtual LogPage all_logs(const LogQuery& query) = 0;
+    // What the logs left out.
+    [[nodiscard]] virtual LogCounters log_counters() const { return {}; }
 };
 
 }  // namespace fieldwarden::supervisor

@@ -181,7 +181,15 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
     StatusBus bus{system_clock()};
     LiveValues live;
     Supervisor supervisor{settings, **store, bus, live, system_clock(), log_line};
-    if (const auto opened = supervisor.open(); !opened) return fail(opened.error().message);
+    // Also kept in log/supervisor.jsonl, as what the supervisor itself says.
+    const auto log = [&supervisor](proto::LogLevel level, std::string_view message) {
+        log_line(level, message);
+        supervisor.keep_line(level, message);
+    };
+    if (const auto opened = supervisor.open(); !opened) {
+        supervisor.keep_line(proto::LogLevel::kError, opened.error().message);
+        return fail(opened.error().message);
+    }
 
     Gateway gateway{Services{
         .control = supervisor,
@@ -193,16 +201,19 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
         .clock = system_clock(),
         .version = std::string{kVersion},
         .listener = listener,
-        .log = log_line,
+        .log = log,
     }};
     const auto port = gateway.start();
-    if (!port) return fail(port.error().message);
+    if (!port) {
+        supervisor.keep_line(proto::LogLevel::kError, port.error().message);
+        return fail(port.error().message);
+    }
     if (const auto written = write_listen_file(settings, *port); !written)
         return fail(written.error().message);
 
     const auto address = settings.server.listen.substr(0, settings.server.listen.rfind(':'));
-    log_line(proto::LogLevel::kInfo, fmt::format("fieldwarden {} serves http://{}:{} from {} (pid {})",
-                                                 kVersion, address, *port, data_dir, ::getpid()));
+    log(proto::LogLevel::kInfo, fmt::format("fieldwarden {} serves http://{}:{} from {} (pid {})", kVersion,
+                                            address, *port, data_dir, ::getpid()));
     systemd::notify_ready();
     signals.watch(supervisor);
     supervisor.run();
@@ -210,6 +221,8 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
     Served served{.replace = signals.replacing()};
     if (served.replace) served.listener = gateway.keep_listener();
     gateway.stop();
+    supervisor.keep_line(proto::LogLevel::kInfo,
+                         served.replace ? "making room for another program" : "stopped");
     return served;
 }
 

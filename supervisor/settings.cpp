@@ -156,7 +156,11 @@ constexpr std::array kKeys{
     Key{"log", "max_files", [](Settings& s) -> Target { return &s.log.max_files; },
         "Rotated files kept per task.", 1, 1000},
     Key{"log", "lines_in_memory", [](Settings& s) -> Target { return &s.log.lines_in_memory; },
-        "Last lines per task that are kept in memory for the API.", 10, 100'000},
+        "Last lines per task that are kept in memory, for when the disk does not take them.", 10, 100'000},
+    Key{"log", "max_age_days", [](Settings& s) -> Target { return &s.log.max_age_days; },
+        "Days after its last line at which a log file is removed. The file in use stays.", 1, 36'500},
+    Key{"log", "max_total_bytes", [](Settings& s) -> Target { return ByteCount{&s.log.max_total_bytes}; },
+        "Disk space of all log files together; the oldest rotated files go first.", 1 << 20, 1e15},
 
     Key{"retention", "session_days", [](Settings& s) -> Target { return &s.retention.session_days; },
         "Days that ended sessions, their timelines, resolved alerts and import jobs are kept.", 1, 36'500},

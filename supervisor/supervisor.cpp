@@ -20,6 +20,7 @@ namespace {
 constexpr std::chrono::seconds kStatusInterval{1};
 constexpr std::chrono::seconds kSampleInterval{5};
 constexpr std::chrono::seconds kSessionSaveInterval{10};
+constexpr std::chrono::seconds kNotSentInterval{5};
 constexpr milliseconds kLastWords{50};  // time for a worker's Finished to arrive after its end
 }  // namespace
 
@@ -127,16 +128,25 @@ void SupervisorLoop::on_live(TaskRuntime& task, const SampleBatch& samples) {
 
 void SupervisorLoop::on_log(TaskRuntime& task, proto::Log&& lines) {
     for (auto& entry : lines.entries) recorder_.worker_line(task, std::move(entry));
-    if (lines.dropped > 0) {
-        proto::LogEntry entry;
-        entry.timestamp = clock_.utc_now();
-        entry.level = LogLevel::kWarning;
-        entry.message = fmt::format(
-            "{} lines were not sent because the worker logs too fast; its own file "
-            "under log/ has them",
-            lines.dropped);
-        recorder_.worker_line(task, std::move(entry));
-    }
+    if (lines.lost > 0) log_service_.count_lost(task.code, lines.lost);
+    task.lines_not_sent += lines.dropped;
+    const auto now = clock_.mono_now();
+    if (task.lines_not_sent == 0 || now - task.not_sent_told_at < kNotSentInterval) return;
+    task.not_sent_told_at = now;
+    proto::LogEntry entry;
+    entry.timestamp = clock_.utc_now();
+    entry.level = LogLevel::kWarning;
+    entry.message = fmt::format(
+        "{} lines were not sent because the worker logs too fast; its own file under log/ has them",
+        std::exchange(task.lines_not_sent, 0));
+    recorder_.plain_line(task, std::move(entry));
+}
+
+// What a process printed, as far as it was read.
+void SupervisorLoop::on_output(const std::string& code, std::vector<proto::LogEntry>&& lines) {
+    auto* task = find(code);
+    if (task == nullptr) return;
+    for (auto& entry : lines) recorder_.plain_line(*task, std::move(entry));
 }
 
 void SupervisorLoop::on_reply(proto::Reply&& reply) {
@@ -201,6 +211,8 @@ void SupervisorLoop::conclude_exit(TaskRuntime& task) {
     death.text = describe(status);
     if (!task.worker->farewell.empty()) death.text += ": " + task.worker->farewell;
     death.crash = tail_of(worker_launch_->crash_file(task.code), task.worker->crash_offset);
+    for (auto* text : {&death.text, &death.crash}) task.secrets.apply(*text);
+    log_service_.unwatch(task.code);
     if (task.machine.state != ProcessState::kStopping) {
         task.last_error = death.text;
         last_error_ = task.code + ": " + death.text;
@@ -458,6 +470,9 @@ void SupervisorLoop::launch(TaskRuntime& task) {
         if (!placed) log(LogLevel::kError, "no cgroup for task " + task.code + ": " + placed.error().message);
     }
     task_of_worker_[track.id] = task.code;
+    auto secrets = task.config ? secrets_of(*task.config) : std::vector<std::string>{};
+    secrets.push_back(track.launch_key);
+    log_service_.watch(task.code, track.crash_offset, false, std::move(secrets));
     task.worker = std::move(track);
     if (task.session) task.restart_count = task.session->launches++;
     save_process(task);

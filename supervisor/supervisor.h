@@ -69,7 +69,11 @@ class Supervisor final : public Control {
     Result<TaskProgress> progress(const std::string& task_code) override;
     Result<proto::ProbeResult> test_connection(const DeviceConfig& device) override;
     Result<proto::ProbeResult> test_storage(const SinkConfig& sink) override;
-    std::vector<proto::LogEntry> recent_logs(const std::string& task_code) const override;
+    Result<LogPage> logs(const std::string& task_code, const LogQuery& query) override;
+    LogPage all_logs(const LogQuery& query) override;
+    LogCounters log_counters() const override;
+    // A line of the program around the supervisor (the gateway, the start): kept in log/supervisor.jsonl.
+    void keep_line(proto::LogLevel level, std::string_view message);
 
   private:
     template <class T>

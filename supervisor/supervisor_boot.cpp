@@ -29,6 +29,14 @@ constexpr std::chrono::hours kPruneInterval{6};
 // the kernel) does not keep the supervisor.
 constexpr std::chrono::seconds kStopMargin{10};
 
+LogServiceOptions log_service_options(const Settings& settings) {
+    LogServiceOptions options;
+    options.data_dir = settings.server.data_dir;
+    options.files = {settings.log.max_file_bytes, settings.log.max_files};
+    options.retention = {std::chrono::days{settings.log.max_age_days}, settings.log.max_total_bytes};
+    return options;
+}
+
 }  // namespace
 
 SupervisorLoop::SupervisorLoop(Settings settings, Store& store, StatusBus& bus, LiveValues& live,
@@ -42,12 +50,13 @@ SupervisorLoop::SupervisorLoop(Settings settings, Store& store, StatusBus& bus, 
       log_(std::move(log)),
       launcher_(make_launcher(io_)),
       logs_(settings_.log.lines_in_memory),
+      log_service_(log_service_options(settings_), clock_),
       store_queue_(store,
                    [this](const std::string& what, const Error& error) {
                        this->log(LogLevel::kError,
                                  fmt::format("store: {} was not written: {}", what, error.message));
                    }),
-      recorder_(store_queue_, bus_, logs_, clock_),
+      recorder_(store_queue_, bus_, logs_, log_service_, clock_),
       alerts_(settings_.server.data_dir, store, store_queue_, bus, live, clock, log_),
       launch_gate_(settings_.worker.spawn_rate),
       plant_(std::make_shared<const Plant>()) {}
@@ -116,6 +125,16 @@ Status SupervisorLoop::load() {
     for (const auto& row : *desired_rows) desired.emplace(row.task_code, row);
 
     for (const auto& record : (*plant)->of(Kind::kTask).all()) add_task(**plant, record);
+    log_service_.start(
+        [this](const std::string& code, std::vector<proto::LogEntry> lines) {
+            asio::post(
+                io_, [this, code, lines = std::move(lines)]() mutable { on_output(code, std::move(lines)); });
+        },
+        [this] {
+            std::vector<std::string> codes;
+            for (const auto& record : this->plant()->of(Kind::kTask).all()) codes.push_back(record.code());
+            return codes;
+        });
     take_up_processes(desired);
     take_up_waiting(desired);
     close_lost_sessions();
@@ -154,9 +173,6 @@ TaskRuntime& SupervisorLoop::add_task(const Plant& plant, const Record& record) 
     task.removed = false;
     task.protocol = protocol_of(plant, record);
     task.thresholds = thresholds_for(settings_, {});
-    if (const auto options = parse_options(cell_of(Kind::kTask, record, "options"))) {
-        task.start_order = static_cast<std::uint32_t>(task_number(*options, "start_order", task.start_order));
-    }
     set_schedule(task, record);
     return task;
 }
@@ -195,6 +211,9 @@ bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredStat
         take_up_session(task, std::move(*session), row.restart_count);
     }
     task.machine.desired = desired;
+    // What it printed while nobody read it.
+    log_service_.watch(task.code, 0, true, {row.launch_key});
+    if (task.config) log_service_.hide(task.code, secrets_of(*task.config));
 
     const auto worker = ++last_worker_;
     auto process = launcher_->adopt(
@@ -202,6 +221,7 @@ bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredStat
         [this, worker](const ExitStatus& status, MonoTime at) { on_exit(worker, status, at); });
     if (!process) {
         // It died while nobody watched. That is a death like any other.
+        log_service_.unwatch(task.code);
         store_queue_.submit("process of " + task.code, "process." + task.code,
                             [code = task.code](Store& store) { return store.remove_process(code); });
         if (!task.session) return false;
@@ -342,6 +362,9 @@ bool SupervisorLoop::start(TaskRuntime& task, const TaskCompiler& compiler, std:
 }
 
 void SupervisorLoop::set_schedule(TaskRuntime& task, const Record& record) {
+    const auto options = parse_options(cell_of(Kind::kTask, record, "options"));
+    task.start_order = static_cast<std::uint32_t>(
+        task_number(options ? *options : Options{}, "start_order", TaskRuntime{}.start_order));
     task.schedule.reset();
     task.next_edge.reset();
     const auto text = cell_of(Kind::kTask, record, "schedule");
@@ -390,6 +413,7 @@ void SupervisorLoop::forget_task(const std::string& code) {
     for (const auto& event : bus_.last_values("connection_status." + code + ".")) bus_.forget(event->topic);
     if (task.config) live_.forget(point_ids(*task.config));
     logs_.forget(code);
+    log_service_.forget(code);
     std::erase_if(launch_queue_, [&](const auto& entry) { return entry.task_code == code; });
     if (cgroups_) cgroups_->remove(code);
     save_desired(code, DesiredState::kStopped);

@@ -1,10 +1,13 @@
 // What others may ask of the supervisor, and how a question crosses to the loop and its answer back.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <future>
+#include <numeric>
 #include <unordered_set>
 
+#include "common/data_paths.h"
 #include "supervisor/plant/task_options.h"
 #include "supervisor/supervisor_loop.h"
 
@@ -48,6 +51,11 @@ bool needs_config(TaskAction action) {
     return action == TaskAction::kStart || action == TaskAction::kRestart;
 }
 
+// The stream of a task: its worker's lines and the supervisor's about it.
+std::vector<std::string> files_of_task(const std::string& data_dir, const std::string& code) {
+    return {log_file(data_dir, code), task_events_file(data_dir, code)};
+}
+
 // Whether the two differ in nothing but the period (and the revision, which every change raises).
 bool only_period_differs(const TaskConfig& before, TaskConfig after) {
     after.revision = before.revision;
@@ -65,7 +73,11 @@ TaskRuntime* SupervisorLoop::find(const std::string& code) {
 }
 
 TaskDefaults SupervisorLoop::defaults() const {
-    return {settings_.spool, settings_.history, settings_.worker.stop_grace, settings_.log.level};
+    return {settings_.spool,
+            settings_.history,
+            settings_.worker.stop_grace,
+            settings_.log.level,
+            {settings_.log.max_file_bytes, settings_.log.max_files}};
 }
 
 MachineSettings SupervisorLoop::machine_settings(const TaskRuntime& task) const {
@@ -221,6 +233,7 @@ bool SupervisorLoop::reload(TaskRuntime& task, const Result<TaskConfigPtr>& conf
         live_.forget(gone);
     }
     task.set_config(*config, settings_);
+    log_service_.hide(task.code, secrets_of(**config));
     task.status_changed = true;
     if (!task.worker) {
         feed(task, {.kind = TaskEventKind::kConfigChanged});
@@ -319,8 +332,28 @@ Alerts& Supervisor::alerts() {
 PlantPtr Supervisor::plant() const {
     return loop_->plant();
 }
-std::vector<proto::LogEntry> Supervisor::recent_logs(const std::string& task_code) const {
-    return loop_->logs_.recent(task_code);
+Result<LogPage> Supervisor::logs(const std::string& task_code, const LogQuery& query) {
+    const auto& data_dir = loop_->settings_.server.data_dir;
+    loop_->log_service_.flush();
+    if (task_code.empty()) return search_logs(std::array{supervisor_log_file(data_dir)}, query);
+    auto page = search_logs(files_of_task(data_dir, task_code), query);
+    if (page) add_recent(*page, loop_->logs_.recent(task_code), query);
+    return page;
+}
+LogPage Supervisor::all_logs(const LogQuery& query) {
+    const auto& data_dir = loop_->settings_.server.data_dir;
+    loop_->log_service_.flush();
+    std::vector<std::vector<std::string>> streams{{supervisor_log_file(data_dir)}};
+    for (const auto& task : plant()->of(Kind::kTask).all()) {
+        streams.push_back(files_of_task(data_dir, task.code()));
+    }
+    return search_streams(streams, query);
+}
+LogCounters Supervisor::log_counters() const {
+    return loop_->log_service_.counters();
+}
+void Supervisor::keep_line(proto::LogLevel level, std::string_view message) {
+    loop_->log_service_.add_own(level, std::string{message});
 }
 
 // Posts the question to the loop and waits for its answer. Every question that gets in is answered: the loop
@@ -370,11 +403,19 @@ std::vector<ActionResult> Supervisor::act(TaskAction action, const std::vector<s
     }
     auto results =
         ask<std::vector<ActionResult>>([loop = loop_.get(), action, task_codes, actor, configs](auto answer) {
-            std::vector<ActionResult> all;
-            for (const auto& code : task_codes) {
+            // Done in the tasks' start order, answered in the order asked.
+            std::vector<std::size_t> order(task_codes.size());
+            std::iota(order.begin(), order.end(), std::size_t{0});
+            std::ranges::stable_sort(order, {}, [&](std::size_t index) {
+                const auto* task = loop->find(task_codes[index]);
+                return task == nullptr ? 0U : task->start_order;
+            });
+            std::vector<ActionResult> all(task_codes.size());
+            for (const auto index : order) {
+                const auto& code = task_codes[index];
                 const auto config = configs->find(code);
-                all.push_back(
-                    loop->act(action, code, config == configs->end() ? nullptr : &config->second, actor));
+                all[index] =
+                    loop->act(action, code, config == configs->end() ? nullptr : &config->second, actor);
             }
             answer(std::move(all));
         });

@@ -20,6 +20,7 @@
 #include "supervisor/fleet/store_queue.h"
 #include "supervisor/fleet/task_runtime.h"
 #include "supervisor/fleet/worker_launch.h"
+#include "supervisor/logs/log_service.h"
 #include "supervisor/status/log_hub.h"
 #include "supervisor/status/status_pub.h"
 #include "supervisor/supervisor.h"
@@ -47,6 +48,7 @@ class SupervisorLoop {
     void on_connection(TaskRuntime& task, proto::ConnectionStatus&& status);
     void on_live(TaskRuntime& task, const SampleBatch& samples);
     void on_log(TaskRuntime& task, proto::Log&& log);
+    void on_output(const std::string& code, std::vector<proto::LogEntry>&& lines);
     void on_reply(proto::Reply&& reply);
     void on_finished(TaskRuntime& task, proto::Finished&& finished);
     void on_exit(WorkerId worker, const ExitStatus& status, MonoTime exited_at);
@@ -108,7 +110,10 @@ class SupervisorLoop {
     [[nodiscard]] PlantPtr plant() const;
     void set_plant(PlantPtr plant);
     void save_process(const TaskRuntime& task);
-    void log(proto::LogLevel level, const std::string& message) const { log_(level, message); }
+    void log(proto::LogLevel level, const std::string& message) {
+        log_(level, message);
+        log_service_.add_own(level, message);
+    }
 
     // An answer to AcquireOnce that a running worker still owes.
     struct PendingReply {
@@ -131,6 +136,7 @@ class SupervisorLoop {
     boost::asio::steady_timer timer_{io_};
     std::unique_ptr<ProcessLauncher> launcher_;
     LogHub logs_;
+    LogService log_service_;
     StoreQueue store_queue_;
     Recorder recorder_;
     Alerts alerts_;

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log/rate_limit.h"
 #include "common/log/rotating_file.h"
+#include "common/secrets.h"
 #include "common/task_config.h"
 #include "proto/wire.h"
 #include "worker/log_function.h"
@@ -27,8 +28,7 @@ class WorkerLog {
 
     // Names the task and gives it its file. What was said before goes into it first.
     void open(const std::string& data_dir, const TaskConfig& config);
-    // Replaces each of these texts by "***" from now on. Short ones (under four characters) are left: they
-    // would blank out ordinary words.
+    // Replaces each of these texts by "***" from now on.
     void hide(std::vector<std::string> secrets);
     void write(proto::LogLevel level, std::string message);
     void write(proto::LogEntry entry);
@@ -41,23 +41,23 @@ class WorkerLog {
 
   private:
     void write_locked(proto::LogEntry entry);
+    void say_dropped_locked(MonoTime now);
 
     const Clock& clock_;
     std::mutex mutex_;
     std::string process_name_;
     proto::LogLevel least_;
-    std::vector<std::string> secrets_;
+    SecretMask secrets_;
     std::unique_ptr<RotatingFile> file_;
     RateLimit to_file_{200, 2'000};
+    RateLimit trouble_to_file_{200, 2'000};  // warnings and above
     RateLimit to_supervisor_{100, 500};
     std::uint64_t unsaid_ = 0;  // dropped by the rate limit and not yet said
+    MonoTime unsaid_since_{};
+    std::uint64_t lost_ = 0;  // in no file: by the rate limit or because the disk refused
+    std::int64_t last_id_ = 0;
     std::deque<proto::LogEntry> waiting_;
     std::uint64_t not_sent_ = 0;
 };
-
-// The values of options that hold secrets (password, token, key, …) and the credentials in urls.
-std::vector<std::string> secrets_of(const TaskConfig& config);
-std::vector<std::string> secrets_of(const DeviceConfig& device);
-std::vector<std::string> secrets_of(const SinkConfig& sink);
 
 }  // namespace fieldwarden::worker

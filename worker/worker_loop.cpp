@@ -12,6 +12,7 @@
 #include <future>
 
 #include "common/data_paths.h"
+#include "common/log/trim_file.h"
 #include "worker/probe.h"
 
 namespace fieldwarden::worker {
@@ -25,6 +26,9 @@ namespace {
 // Live values, connection changes and log lines go out together, at most five times a second (CONTRACT 4).
 constexpr milliseconds kNewsInterval{200};
 constexpr std::size_t kLogBatch = 200;
+// What the process itself lets its standard error grow to: well above what the supervisor does.
+constexpr std::uint64_t kMostPrinted = 8 << 20;
+constexpr std::uint64_t kKeptPrinted = 64 << 10;
 // A launched worker that nobody welcomes has nobody to work for.
 constexpr milliseconds kWelcomePatience{60'000};
 // A scan is tried again this often while the spool cannot be written.
@@ -436,6 +440,8 @@ void WorkerLoop::heartbeat() {
         beat.loop_ticks = beats_;
     }
     link_->send(beat);
+    // The supervisor keeps what this process prints within a smaller limit; while there is none, we do.
+    (void)trim_front(STDERR_FILENO, kMostPrinted, kKeptPrinted);
 }
 
 void WorkerLoop::tell_news() {

@@ -39,6 +39,8 @@ class WorkerLoop {
     // Returns when the process has to end. Everything is stopped and said by then, except perhaps a request
     // that hangs in a device.
     proto::ExitCode run();
+    // The task's log, for what else runs in this process. Any thread.
+    [[nodiscard]] LogFunction log() { return log_.function(); }
 
   private:
     // The task that runs, in the order in which samples pass it. Taken apart from the back.

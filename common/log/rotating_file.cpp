@@ -28,6 +28,14 @@ Status RotatingFile::open() {
     return {};
 }
 
+// Someone deleted or renamed the file: what is written now would be seen by nobody.
+bool RotatingFile::was_removed() const {
+    struct stat ours {};
+    struct stat named {};
+    return ::fstat(fd_, &ours) == 0 &&
+           (::stat(path_.c_str(), &named) != 0 || named.st_ino != ours.st_ino || named.st_dev != ours.st_dev);
+}
+
 void RotatingFile::rotate() {
     ::close(fd_);
     fd_ = -1;
@@ -45,6 +53,10 @@ void RotatingFile::rotate() {
 }
 
 Status RotatingFile::write_line(std::string_view line) {
+    if (fd_ >= 0 && was_removed()) {
+        ::close(fd_);
+        fd_ = -1;
+    }
     if (fd_ >= 0 && size_ + line.size() + 1 > options_.max_bytes && size_ > 0) rotate();
     if (fd_ < 0) {
         if (auto opened = open(); !opened) {

@@ -1,5 +1,6 @@
 // RotatingFile: a file of lines that cannot fill the disk. At `max_bytes` the file becomes <path>.1, the
-// older ones move up, and the oldest beyond `max_files` is removed.
+// older ones move up, and the oldest beyond `max_files` is removed. A file that someone else removed or moved
+// is begun anew.
 //
 // Threads. Not thread safe; the caller holds its lock. Errors. A line that cannot be written is dropped and
 // counted; the next line tries again. Nothing is fsynced: logs are not data.
@@ -27,11 +28,14 @@ class RotatingFile {
 
     // Appends `line` and a line feed in one write, so that lines of several writers do not mix.
     Status write_line(std::string_view line);
+    // From the next line on.
+    void set_options(RotatingFileOptions options) { options_ = options; }
     [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
     [[nodiscard]] const std::string& path() const { return path_; }
 
   private:
     Status open();
+    bool was_removed() const;
     void rotate();
 
     std::string path_;

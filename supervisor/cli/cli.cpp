@@ -243,15 +243,21 @@ class CommandLine {
 
     void add_follow_verbs() {
         auto* verb =
-            add("logs", "Show a task's log",
+            add("logs", "Show the log of a task, of the supervisor or of everything",
                 "  fieldwarden logs WELD_A -f\n  fieldwarden logs WELD_A --level warning --since 2h\n"
-                "  fieldwarden logs WELD_A --grep 'timed out|refused'");
+                "  fieldwarden logs WELD_A --grep 'timed out|refused'\n"
+                "  fieldwarden logs --all --level error --since 1d");
         auto& logs = arguments_.logs;
-        verb->add_option("TASK", logs.task, "Task code")->required();
+        auto* whose = verb->add_option_group("whose", "");
+        whose->add_option("TASK", logs.task, "Task code");
+        whose->add_flag("--supervisor", logs.supervisor, "The supervisor's own log");
+        whose->add_flag("--all", logs.all, "All tasks and the supervisor");
+        whose->require_option(1);
         verb->add_flag("-f,--follow", logs.follow, "Keep printing what comes (Ctrl-C ends)");
         verb->add_option("--level", logs.level, "Least level shown")
             ->check(CLI::IsMember({"debug", "info", "warning", "error", "critical"}));
         verb->add_option("--since", logs.since, "Only entries after this: 10m, 2h, 2026-11-22T13:40:00Z");
+        verb->add_option("--until", logs.until, "Only entries before this");
         verb->add_option("--grep", logs.grep, "Only messages that match this extended regular expression");
         verb->add_option("--limit", logs.limit, "Entries to start with")
             ->check(CLI::Range(1, 1000))

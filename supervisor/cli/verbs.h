@@ -69,11 +69,14 @@ int act_on_tasks(Session& session, const ActionArguments& arguments);
 int run_probe(Session& session, const std::string& path, const std::string& member, const std::string& code);
 
 struct LogArguments {
-    std::string task;
+    std::string task;  // one of these three
+    bool supervisor = false;
+    bool all = false;
     bool follow = false;
     std::string level;
     std::string since;  // RFC 3339, or a duration back from now
-    std::string grep;   // POSIX extended regular expression
+    std::string until;
+    std::string grep;  // POSIX extended regular expression
     unsigned limit = 200;
 };
 int show_logs(Session& session, const LogArguments& arguments);

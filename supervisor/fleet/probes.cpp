@@ -4,11 +4,26 @@
 
 #include <utility>
 
+#include "common/secrets.h"
+
 namespace fieldwarden::supervisor {
 
 namespace {
 // A probe that has answered keeps nothing that a kill could lose.
 constexpr milliseconds kLeaveGrace{1'000};
+
+// What a probe that crashes may have printed of what it was asked about.
+SecretMask secrets_in(const Probes::Request& request) {
+    SecretMask mask;
+    if (request.config) mask.add(secrets_of(*request.config));
+    if (const auto* connection = std::get_if<proto::TestConnection>(&request.question)) {
+        mask.add(secrets_of(connection->device));
+    }
+    if (const auto* storage = std::get_if<proto::TestStorage>(&request.question)) {
+        mask.add(secrets_of(storage->sink));
+    }
+    return mask;
+}
 }  // namespace
 
 Probes::Probes(ProcessLauncher& launcher, FleetLink& link, const WorkerLaunch& launch,
@@ -110,6 +125,7 @@ void Probes::on_exit(WorkerId worker, const ExitStatus& status) {
     } else if (!crash.empty()) {
         text += ": " + crash;
     }
+    secrets_in(probe.request).apply(text);
     answer(probe, make_error(ErrorKind::kUnavailable, std::move(text)));
 }
 

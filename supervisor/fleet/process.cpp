@@ -25,8 +25,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-// A crash file keeps what earlier starts wrote until it is this large; then the next start begins it anew.
-constexpr off_t kCrashFileLimit = 256 * 1024;
+// A crash file keeps what earlier starts wrote. The log service keeps it small; one that is this large
+// nobody looked after, and the next start begins it anew.
+constexpr off_t kCrashFileLimit = 4 * 1024 * 1024;
 
 std::string_view exit_code_meaning(int code) {
     switch (static_cast<proto::ExitCode>(code)) {

@@ -6,8 +6,8 @@ namespace fieldwarden::supervisor {
 
 using proto::LogLevel;
 
-Recorder::Recorder(StoreQueue& store, StatusBus& bus, LogHub& logs, const Clock& clock)
-    : store_(store), bus_(bus), logs_(logs), clock_(clock) {}
+Recorder::Recorder(StoreQueue& store, StatusBus& bus, LogHub& logs, LogService& files, const Clock& clock)
+    : store_(store), bus_(bus), logs_(logs), files_(files), clock_(clock) {}
 
 void Recorder::continue_after(std::int64_t last_session, std::int64_t last_entry) {
     last_session_ = last_session;
@@ -68,22 +68,30 @@ void Recorder::note(TaskRuntime& task, const Decision& decision) {
     entry.execution_phase = decision.phase;
     entry.retry_context = decision.retry;
     if (task.performance) entry.performance_metrics = proto::to_json(*task.performance);
-    emit(task, std::move(entry), task.session.has_value());
+    emit(task, std::move(entry), {.store = task.session.has_value(), .file = true});
 }
 
 void Recorder::worker_line(TaskRuntime& task, proto::LogEntry entry) {
     entry.process_name = task.code;
     const bool in_timeline = entry.log_type.has_value() && task.session.has_value();
-    emit(task, std::move(entry), in_timeline);
+    emit(task, std::move(entry), {.store = in_timeline, .file = false});
 }
 
-void Recorder::emit(TaskRuntime& task, proto::LogEntry entry, bool store) {
-    entry.id = ++last_entry_;
+void Recorder::plain_line(TaskRuntime& task, proto::LogEntry entry) {
+    entry.process_name = task.code;
+    emit(task, std::move(entry), {.store = false, .file = true});
+}
+
+void Recorder::emit(TaskRuntime& task, proto::LogEntry entry, Where where) {
+    // A line of the worker keeps its number, under which its file has it.
+    if (where.store || entry.id == 0) entry.id = ++last_entry_;
+    task.secrets.apply(entry.message);
+    task.secrets.apply(entry.exception_info);
     if (entry.level >= LogLevel::kError) {
         task.errors.add(clock_.utc_now());
         task.last_error = entry.message;
     }
-    if (store) {
+    if (where.store) {
         auto& session = *task.session;
         if (entry.log_type == proto::LogType::kExecutionStart) {
             session.start_entry = entry.id;
@@ -98,6 +106,7 @@ void Recorder::emit(TaskRuntime& task, proto::LogEntry entry, bool store) {
                       });
     }
     bus_.publish("log_streams." + task.code, "log_stream", proto::to_json(entry), false);
+    if (where.file) files_.add(task.code, entry);
     logs_.add(task.code, std::move(entry));
 }
 

@@ -9,6 +9,7 @@
 
 #include "supervisor/fleet/store_queue.h"
 #include "supervisor/fleet/task_runtime.h"
+#include "supervisor/logs/log_service.h"
 #include "supervisor/status/log_hub.h"
 #include "supervisor/status/status_bus.h"
 
@@ -17,7 +18,7 @@ namespace fieldwarden::supervisor {
 class Recorder {
   public:
     // `last_session` and `last_entry` are the highest ids given so far (Store::last_ids).
-    Recorder(StoreQueue& store, StatusBus& bus, LogHub& logs, const Clock& clock);
+    Recorder(StoreQueue& store, StatusBus& bus, LogHub& logs, LogService& files, const Clock& clock);
     void continue_after(std::int64_t last_session, std::int64_t last_entry);
 
     // Opens a session for the task and stores it.
@@ -27,10 +28,13 @@ class Recorder {
     // Ends the session with what its counters are now.
     void close(TaskRuntime& task, proto::SessionState end, const std::string& error);
 
-    // An entry of the session's timeline: stored, published, kept in the log.
+    // An entry of the session's timeline: stored, published, kept in the log and its file.
     void note(TaskRuntime& task, const Decision& decision);
     // A line of the worker; one that carries a log_type also enters the timeline.
     void worker_line(TaskRuntime& task, proto::LogEntry entry);
+
+    // A line about the task that is no part of the timeline: what its process printed, what was left out.
+    void plain_line(TaskRuntime& task, proto::LogEntry entry);
 
     // The process is gone: its counters become the base for the next one's.
     void process_ended(TaskRuntime& task);
@@ -38,12 +42,17 @@ class Recorder {
     void show(TaskRuntime& task, bool save, const proto::ProcessStatus& process);
 
   private:
-    void emit(TaskRuntime& task, proto::LogEntry entry, bool store);
+    struct Where {
+        bool store;  // the session's timeline
+        bool file;   // the supervisor's file about the task; the worker has one of its own
+    };
+    void emit(TaskRuntime& task, proto::LogEntry entry, Where where);
     void save(const SessionTrack& session);
 
     StoreQueue& store_;
     StatusBus& bus_;
     LogHub& logs_;
+    LogService& files_;
     const Clock& clock_;
     std::int64_t last_session_ = 0;
     std::int64_t last_entry_ = 0;

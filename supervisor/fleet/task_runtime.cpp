@@ -59,6 +59,7 @@ void TaskRuntime::set_config(TaskConfigPtr new_config, const Settings& settings)
     thresholds = thresholds_for(settings, options);
     const auto slow = options.find("slow_down");
     slow_down = slow == options.end() ? settings.health.slow_down : slow->second == "true";
+    if (config) secrets.add(secrets_of(*config));
     if (config && !config->devices.empty()) {
         const auto first = config->devices.front().protocol;
         const bool same = std::ranges::all_of(config->devices,
@@ -236,6 +237,7 @@ proto::PerformanceMetrics performance_of(const TaskRuntime& task, UtcTime time) 
 
 TaskProgress progress_of(const TaskRuntime& task, MonoTime now) {
     TaskProgress progress;
+    progress.next_edge = task.next_edge;
     if (!task.worker || !task.worker->beat) return progress;
     const auto& worker = *task.worker;
     const auto& beat = *worker.beat;
@@ -248,7 +250,8 @@ TaskProgress progress_of(const TaskRuntime& task, MonoTime now) {
                                   known == worker.devices.end()       ? "unknown"
                                   : known->second.status.is_connected ? "connected"
                                                                       : "disconnected",
-                                  device.points_ok, device.points_total, device.last_error});
+                                  device.points_ok, device.points_total, device.last_error, device.timeouts,
+                                  device.period_factor});
         ok += device.points_ok;
         total += device.points_total;
         slowest = std::min(slowest.value_or(device.cycles), device.cycles);

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/secrets.h"
 #include "common/task_config.h"
 #include "proto/shapes.h"
 #include "proto/wire.h"
@@ -101,6 +102,9 @@ struct TaskRuntime {
     std::optional<WorkerTrack> worker;
     std::uint32_t restart_count = 0;
     std::string last_error;
+    SecretMask secrets;                // of every configuration it had: an old one may still be said
+    std::uint64_t lines_not_sent = 0;  // by the worker, not told yet
+    MonoTime not_sent_told_at{};
     ErrorWindow errors;
     std::optional<proto::PerformanceMetrics> performance;  // at the last heartbeat
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "common/data_paths.h"
 #include "proto/wire.h"
 
 namespace fieldwarden::supervisor {
@@ -73,7 +74,7 @@ LaunchSpec WorkerLaunch::spec(const std::string& launch_key, const std::string& 
 }
 
 std::string WorkerLaunch::crash_file(const std::string& task_code) const {
-    return data_dir_ + "/log/" + (task_code.empty() ? "probe" : task_code) + ".crash";
+    return fieldwarden::crash_file(data_dir_, task_code);
 }
 
 std::uint64_t file_size_of(const std::string& path) {
@@ -85,7 +86,9 @@ std::string tail_of(const std::string& path, std::uint64_t offset) {
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (file < 0) return {};
     const auto size = file_size_of(path);
-    const auto begin = std::max(std::min(offset, size), size > kTailBytes ? size - kTailBytes : 0);
+    // A file that is shorter than that was cut meanwhile: all it holds is newer.
+    const auto written_before = offset <= size ? offset : 0;
+    const auto begin = std::max(written_before, size > kTailBytes ? size - kTailBytes : 0);
     std::string text(kTailBytes, '\0');
     const auto got = pread(file, text.data(), text.size(), static_cast<off_t>(begin));
     close(file);

@@ -205,6 +205,31 @@ void add_alerts(Families& families, const Services& services) {
         [](const ChannelVitals& channel) { return channel.waiting; });
 }
 
+void add_logs(Families& families, const Services& services) {
+    const auto counters = services.control.log_counters();
+    for (const auto& [task, counted] : counters.tasks) {
+        const Labels labels{{"task", task}};
+        const auto add = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+            families.add(name, MetricType::Counter, help, labels, static_cast<double>(value));
+        };
+        add("fieldwarden_task_log_lines_lost_total", "Lines of the worker's log over its rate limit",
+            counted.lines_lost);
+        add("fieldwarden_task_output_lines_total", "Log entries made of what the process printed",
+            counted.output.lines);
+        add("fieldwarden_task_output_lines_dropped_total", "Printed lines over the rate limit",
+            counted.output.lines_dropped);
+        add("fieldwarden_task_output_skipped_bytes_total", "Printed bytes that were not read",
+            counted.output.bytes_skipped);
+        add("fieldwarden_task_output_trimmed_bytes_total", "Bytes cut off the file of printed output",
+            counted.output.bytes_trimmed);
+    }
+    families.add("fieldwarden_log_lines_dropped_total", MetricType::Counter,
+                 "Lines of the supervisor that the disk did not take in time", {},
+                 static_cast<double>(counters.lines_dropped + counters.write_failures));
+    families.add("fieldwarden_log_disk_bytes", MetricType::Gauge, "Log files on disk, at the last cleaning",
+                 {}, static_cast<double>(counters.disk_bytes));
+}
+
 // /proc/self: CPU time, memory and descriptors of the supervisor, under the names every Prometheus client
 // library uses.
 void add_process(Families& families) {
@@ -322,6 +347,7 @@ std::string Metrics::text(const Services& services) {
     add_processes(families, services);
     add_sessions(families, services);
     add_alerts(families, services);
+    add_logs(families, services);
     add_process(families);
     add_vitals(families, services.control.vitals());
     auto all = families.take();

@@ -112,7 +112,7 @@ constexpr std::array kRoutes{
     Route{kPost, "/api/v1/tasks/{id}/acquire_once", kOperator, kCall, kWaiting, acquire_once,
           "Read once, now"},
     Route{kGet, "/api/v1/tasks/{id}/progress", kViewer, kCall, kQuick, task_progress, "Progress"},
-    Route{kGet, "/api/v1/tasks/{id}/logs", kViewer, kCall, kQuick, task_logs, "Last log entries"},
+    Route{kGet, "/api/v1/tasks/{id}/logs", kViewer, kCall, kWaiting, task_logs, "Log of a task"},
     Route{kGet, "/api/v1/tasks/{id}/points", kViewer, kCall, kQuick, task_points,
           "Latest values of the task's points"},
     Route{kGet, "/api/v1/tasks/{id}/stream", kViewer, kEventStream, kQuick, task_stream,
@@ -190,6 +190,8 @@ constexpr std::array kRoutes{
     Route{kGet, "/api/v1/device/data/realtime", kViewer, kCall, kQuick, realtime_data,
           "Latest values by device"},
     Route{kGet, "/api/v1/events", kViewer, kCall, kQuick, list_events, "Journal of status events"},
+    Route{kGet, "/api/v1/logs", kViewer, kCall, kWaiting, search_all_logs,
+          "Log of the supervisor, of one task or of all"},
     Route{kGet, "/api/v1/audit", kAdmin, kCall, kQuick, list_audit, "Who did what"},
 
     // WebSockets

@@ -285,6 +285,10 @@ Result<TaskConfig> compile(const Plant& plant, const Record& record, const Point
     task.history.max_bytes = task_number(options, "history_max_bytes", task.history.max_bytes);
     task.stop_grace = task_duration(options, "stop_grace", defaults.stop_grace);
     task.log_level = text("log_level", defaults.log_level);
+    task.log_files = defaults.log_files;
+    task.log_files.max_bytes = task_number(options, "log_max_file_bytes", task.log_files.max_bytes);
+    task.log_files.max_files =
+        static_cast<std::uint32_t>(task_number(options, "log_max_files", task.log_files.max_files));
 
     auto sinks = compile_sinks(plant, cells, text("history", "true") == "true");
     if (!sinks) return sinks.error();

@@ -84,6 +84,7 @@ struct TaskDefaults {
     HistoryConfig history;
     std::chrono::milliseconds stop_grace{5'000};
     std::string log_level = "info";
+    LogFileConfig log_files;
 };
 
 inline constexpr std::string_view kHistorySink = "history";  // code and type of the embedded sink

@@ -113,7 +113,10 @@ EventPtr StatusBus::publish(std::string topic, std::string type, proto::Json dat
         }
         if (retain) state_->last.insert_or_assign(std::move(key), published);
     }
-    for (const auto& entry : *state_->listeners()) {
+    // Held by name: a loop over what a temporary points to would outlive it, and those who subscribe or leave
+    // meanwhile (from a listener or another thread) replace the list.
+    const auto listeners = state_->listeners();
+    for (const auto& entry : *listeners) {
         if (!published->topic.starts_with(entry->prefix)) continue;
         const std::lock_guard calling{entry->calling};
         if (entry->active) entry->listener(published);

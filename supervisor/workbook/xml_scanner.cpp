@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "supervisor/workbook/limits.h"
@@ -24,13 +26,41 @@ bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-// Section 2.3, for ASCII; every byte of a longer character passes, as names of ours are ASCII.
+// Section 2.3, for ASCII; the longer characters of a name are checked when it is complete (is_legal_name).
 bool is_name_start(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':' ||
            static_cast<unsigned char>(c) >= 0x80;
 }
 bool is_name_character(char c) {
     return is_name_start(c) || (c >= '0' && c <= '9') || c == '-' || c == '.';
+}
+
+// Letters beyond ASCII that both the fourth edition (expat's) and the fifth allow anywhere in a name. Names
+// of other alphabets are refused: no spreadsheet has them.
+constexpr std::pair<std::uint32_t, std::uint32_t> kLetters[] = {
+    {0x00C0, 0x00D6}, {0x00D8, 0x00F6}, {0x00F8, 0x0131}, {0x040E, 0x044F},
+    {0x3041, 0x3094}, {0x30A1, 0x30FA}, {0x4E00, 0x9FA5}, {0xAC00, 0xD7A3},
+};
+
+bool is_ascii(char c) {
+    return static_cast<unsigned char>(c) < 0x80;
+}
+
+// The bytes of `name` passed is_name_start and is_name_character.
+bool is_legal_name(std::string_view name) {
+    if (std::ranges::all_of(name, is_ascii)) return true;
+    if (!valid_utf8(name)) return false;
+    for (std::size_t i = 0; i < name.size();) {
+        const auto lead = static_cast<unsigned char>(name[i++]);
+        if (lead < 0x80) continue;
+        std::uint32_t code = lead >= 0xF0 ? lead & 0x07U : lead >= 0xE0 ? lead & 0x0FU : lead & 0x1FU;
+        for (; i < name.size() && (static_cast<unsigned char>(name[i]) & 0xC0U) == 0x80U; ++i) {
+            code = code << 6U | (static_cast<unsigned char>(name[i]) & 0x3FU);
+        }
+        const auto holds = [code](const auto& range) { return range.first <= code && code <= range.second; };
+        if (!std::ranges::any_of(kLetters, holds)) return false;
+    }
+    return true;
 }
 
 // Nothing to resolve, to normalise or to check: printable ASCII without & < and ].
@@ -115,11 +145,15 @@ bool resolve(std::string_view raw, bool attribute, std::string& out) {
 
 class XmlScanner {
   public:
-    XmlScanner(const ByteSource& source, std::string first, XmlHandler& handler, std::string_view part,
-               Language language)
-        : source_(source), buffer_(std::move(first)), handler_(handler), part_(part), language_(language) {
-        if (buffer_.starts_with("\xEF\xBB\xBF")) pos_ = 3;
-    }
+    // `first`: the beginning of the document, of which the first `done` bytes need no scanning.
+    XmlScanner(const ByteSource& source, std::string first, std::size_t done, XmlHandler& handler,
+               std::string_view part, Language language)
+        : source_(source),
+          buffer_(std::move(first)),
+          pos_(done),
+          handler_(handler),
+          part_(part),
+          language_(language) {}
 
     Status run() {
         for (;;) {
@@ -249,6 +283,13 @@ class XmlScanner {
         std::size_t end = kNone;
         if (!find("?>", 2, end)) return failure_;
         if (end == kNone) return broken("an instruction is not closed");
+        const auto text = std::string_view{buffer_}.substr(pos_ + 2, end - 2);
+        const auto target = text.substr(0, text.find_first_of(kSpace));
+        if (target.empty() || !is_name_start(target[0]) || !std::ranges::all_of(target, is_name_character) ||
+            !is_legal_name(target)) {
+            return broken("an instruction without a name");
+        }
+        if (lower_ascii(target) == "xml") return broken("an XML declaration out of place");
         return skip_checked(2, end, 2);
     }
     // Passes over what lies from `begin` to `end` and the closing mark behind it; the bytes must be legal
@@ -324,6 +365,7 @@ class XmlScanner {
         if (tag.empty() || !is_name_start(tag[0])) return "a tag without a name";
         while (i < tag.size() && is_name_character(tag[i])) ++i;
         name = tag.substr(0, i);
+        if (!is_legal_name(name)) return "a name that XML does not allow";
         for (;;) {
             const auto blank = i;
             while (i < tag.size() && is_space(tag[i])) ++i;
@@ -337,6 +379,7 @@ class XmlScanner {
             while (i < tag.size() && is_name_character(tag[i])) ++i;
             if (i == begin || !is_name_start(tag[begin])) return "an attribute without a name";
             const auto attribute = tag.substr(begin, i - begin);
+            if (!is_legal_name(attribute)) return "a name that XML does not allow";
             while (i < tag.size() && is_space(tag[i])) ++i;
             if (i == tag.size() || tag[i] != '=') return "an attribute without a value";
             ++i;
@@ -386,17 +429,41 @@ class XmlScanner {
     Error failure_;
 };
 
-// Whether the scanner may take a document that starts like this: UTF-8, by declaration or by default.
-bool is_utf8_document(std::string_view head) {
+// Takes ` name="value"` off the front of an XML declaration.
+std::optional<std::string_view> take_setting(std::string_view& rest, std::string_view name) {
+    const auto begin = rest.find_first_not_of(kSpace);
+    if (begin == 0 || begin == std::string_view::npos) return std::nullopt;
+    auto tail = rest.substr(begin);
+    if (!tail.starts_with(name)) return std::nullopt;
+    tail.remove_prefix(name.size());
+    if (!tail.starts_with("=\"") && !tail.starts_with("='")) return std::nullopt;
+    const auto end = tail.find(tail[1], 2);
+    if (end == std::string_view::npos) return std::nullopt;
+    rest = tail.substr(end + 1);
+    return tail.substr(2, end - 2);
+}
+
+// How many bytes a document of the scanner begins with before its first tag or text: the byte order mark and
+// the XML declaration (section 2.8). nullopt: expat is to take the document, as its encoding is not UTF-8 or
+// its declaration not one that spreadsheet programs write.
+std::optional<std::size_t> preamble_of(std::string_view head) {
+    const auto size = head.size();
     if (head.starts_with("\xEF\xBB\xBF")) head.remove_prefix(3);
     if (head.empty() || head.find('\0') != std::string_view::npos || head.front() == '\xFE' ||
         head.front() == '\xFF') {
-        return false;
+        return std::nullopt;
     }
-    if (!head.starts_with("<?xml")) return true;
-    const auto declaration = lower_ascii(head.substr(0, head.find("?>")));
-    const auto encoding = declaration.find("encoding");
-    return encoding == std::string::npos || declaration.find("utf-8", encoding) != std::string::npos;
+    constexpr std::string_view kDeclaration = "<?xml";
+    if (!head.starts_with(kDeclaration)) return size - head.size();
+    auto rest = head.substr(kDeclaration.size());
+    if (take_setting(rest, "version") != "1.0") return std::nullopt;
+    const auto encoding = take_setting(rest, "encoding");
+    if (encoding && lower_ascii(*encoding) != "utf-8") return std::nullopt;
+    const auto standalone = take_setting(rest, "standalone");
+    if (standalone && *standalone != "yes" && *standalone != "no") return std::nullopt;
+    rest.remove_prefix(std::min(rest.find_first_not_of(kSpace), rest.size()));
+    if (!rest.starts_with("?>")) return std::nullopt;
+    return size - rest.size() + 2;
 }
 
 }  // namespace
@@ -412,7 +479,9 @@ Status scan_xml(const ByteSource& source, XmlHandler& handler, std::string_view 
         head.resize(old + *got);
         if (*got == 0) break;
     }
-    if (is_utf8_document(head)) return XmlScanner{source, std::move(head), handler, part, language}.run();
+    if (const auto done = preamble_of(head)) {
+        return XmlScanner{source, std::move(head), *done, handler, part, language}.run();
+    }
     std::size_t given = 0;
     const ByteSource whole = [&](char* into, std::size_t size) -> Result<std::size_t> {
         if (given == head.size()) return source(into, size);

@@ -30,13 +30,16 @@ HttpResponse act_on_task(TaskAction action, const HttpRequest& request, Context&
 HttpResponse act_on_tasks(const HttpRequest& request, Context& context);
 HttpResponse acquire_once(const HttpRequest& request, Context& context);
 HttpResponse task_progress(const HttpRequest& request, Context& context);
-HttpResponse task_logs(const HttpRequest& request, Context& context);
 HttpResponse task_points(const HttpRequest& request, Context& context);
 HttpResponse task_stream(const HttpRequest& request, Context& context);
 // 202 of an action, or its problem (409 with the session_id of a running task).
 HttpResponse action_response(const ActionResult& result);
 // {point_code, point_name, device_code, unit, value, quality, quality_code, timestamp}
 proto::Json live_point_json(const Record& point, const std::optional<Sample>& sample);
+
+// logs.cpp
+HttpResponse task_logs(const HttpRequest& request, Context& context);
+HttpResponse search_all_logs(const HttpRequest& request, Context& context);
 
 // sessions.cpp
 HttpResponse start_session(const HttpRequest& request, Context& context);

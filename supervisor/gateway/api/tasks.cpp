@@ -34,62 +34,21 @@ Json progress_json(const TaskProgress& progress) {
                          {"status", unit.status},
                          {"points_ok", unit.points_ok},
                          {"points_total", unit.points_total},
-                         {"last_error", unit.last_error}});
+                         {"last_error", unit.last_error},
+                         {"timeouts", unit.timeouts},
+                         {"period_factor", unit.period_factor}});
+    }
+    Json next = nullptr;
+    if (progress.next_edge) {
+        next = {{"action", progress.next_edge->opens ? "start" : "stop"},
+                {"at", format_rfc3339(progress.next_edge->at)}};
     }
     return {{"overall_progress", progress.overall_progress},
             {"units", std::move(units)},
             {"cycle", progress.cycle},
             {"points_per_second", progress.points_per_second},
-            {"eta_seconds", progress.eta_seconds ? Json(*progress.eta_seconds) : Json(nullptr)}};
-}
-
-// The entries of a log that a client asked for.
-struct LogFilter {
-    std::size_t limit = 200;
-    std::optional<proto::LogLevel> least;
-    std::optional<proto::LogType> type;
-    std::optional<proto::ExecutionPhase> phase;
-    std::optional<UtcTime> since;
-    std::string q;
-
-    [[nodiscard]] bool fits(const proto::LogEntry& entry) const {
-        if (least && entry.level < *least) return false;
-        if (type && entry.log_type != type) return false;
-        if (phase && entry.execution_phase != phase) return false;
-        if (since && entry.timestamp < *since) return false;
-        return q.empty() || contains_ignoring_case(entry.message, q) ||
-               contains_ignoring_case(entry.exception_info, q);
-    }
-};
-
-template <class E>
-OrRefusal<std::optional<E>> read_name(const HttpRequest& request, std::string_view parameter) {
-    const auto text = request.query_value(parameter);
-    if (!text) return std::optional<E>{};
-    const auto value = from_name<E>(*text);
-    if (!value) return bad_parameter(parameter, "one of " + all_names<E>(), *text);
-    return value;
-}
-
-OrRefusal<LogFilter> read_log_filter(const HttpRequest& request) {
-    LogFilter filter;
-    const auto limit = read_integer(request, "limit", 1, 10'000);
-    if (!limit) return limit.error();
-    filter.limit = static_cast<std::size_t>(limit->value_or(200));
-    const auto level = read_name<proto::LogLevel>(request, "level");
-    if (!level) return level.error();
-    filter.least = *level;
-    const auto type = read_name<proto::LogType>(request, "log_type");
-    if (!type) return type.error();
-    filter.type = *type;
-    const auto phase = read_name<proto::ExecutionPhase>(request, "execution_phase");
-    if (!phase) return phase.error();
-    filter.phase = *phase;
-    const auto since = read_time(request, "since");
-    if (!since) return since.error();
-    filter.since = *since;
-    filter.q = request.query_value("q").value_or("");
-    return filter;
+            {"eta_seconds", progress.eta_seconds ? Json(*progress.eta_seconds) : Json(nullptr)},
+            {"next_schedule", std::move(next)}};
 }
 
 }  // namespace
@@ -185,22 +144,6 @@ HttpResponse task_progress(const HttpRequest& request, Context& context) {
     const auto progress = context.services.control.progress(*code);
     if (!progress) return problem(progress.error());
     return json_response(progress_json(*progress));
-}
-
-HttpResponse task_logs(const HttpRequest& request, Context& context) {
-    const auto code = task_code_of(request, context);
-    if (!code) return code.error();
-    const auto filter = read_log_filter(request);
-    if (!filter) return filter.error();
-    const auto entries = context.services.control.recent_logs(*code);
-    std::vector<const proto::LogEntry*> fitting;
-    for (const auto& entry : entries) {
-        if (filter->fits(entry)) fitting.push_back(&entry);
-    }
-    const auto skipped = fitting.size() - std::min(fitting.size(), filter->limit);
-    Json items = Json::array();
-    for (auto i = skipped; i < fitting.size(); ++i) items.push_back(proto::to_json(*fitting[i]));
-    return json_response({{"items", std::move(items)}});
 }
 
 HttpResponse task_points(const HttpRequest& request, Context& context) {

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.parse
 import zipfile
 
 import pytest
@@ -419,8 +420,35 @@ def test_logs_are_filtered(server):
     assert "level=warning" in server.seen[-1][1]
     late = run("logs", "WELD_A", "--since", "2026-11-22T13:40:03Z", "--json", server=server)
     assert [e["id"] for e in json.loads(late.stdout)["items"]] == [3, 4]
+    assert [e["id"] for e in json.loads(run("logs", "WELD_A", "--until", "2026-11-22T13:40:02Z", "--json", server=server).stdout)
+            ["items"]] == [1, 2]
     assert run("logs", "WELD_A", "--grep", "(", server=server).returncode == 2
     assert run("logs", "WELD_A", "--since", "yesterday", server=server).returncode == 2
+
+
+def test_a_pattern_is_looked_for_page_by_page(server):
+    pages = {None: {**page(entry(5, "info", "noise"), entry(6, "info", "needle six")), "before": "older"},
+             "older": {**page(entry(3, "info", "needle three"), entry(4, "info", "noise")), "before": "oldest"},
+             "oldest": {**page(entry(1, "info", "needle one")), "before": None}}
+
+    def answer(request):
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query)
+        return pages[query.get("before", [None])[0]]
+
+    server.answers["GET", "/api/v1/tasks/WELD_A/logs"] = answer
+    found = json.loads(run("logs", "WELD_A", "--grep", "needle", "--json", server=server).stdout)["items"]
+    assert [e["id"] for e in found] == [1, 3, 6]
+    found = json.loads(run("logs", "WELD_A", "--grep", "needle", "--limit", "2", "--json", server=server).stdout)["items"]
+    assert [e["id"] for e in found] == [3, 6]
+
+
+def test_logs_of_the_supervisor_and_of_all(server):
+    server.answers["GET", "/api/v1/logs"] = page({**entry(1, "error", "broken"), "process_name": "WELD_A"})
+    assert "broken" in run("logs", "--supervisor", server=server).stdout
+    assert "task=&" in server.seen[-1][1]
+    assert "WELD_A  broken" in run("logs", "--all", server=server).stdout
+    assert "task=*" in server.seen[-1][1]
+    assert run("logs", "WELD_A", "--all", server=server).returncode == 2
 
 
 class Running:

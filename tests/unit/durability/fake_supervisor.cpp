@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "common/data_paths.h"
 
 namespace fieldwarden::worker {
@@ -58,6 +60,10 @@ std::string FakeSupervisor::launch(const std::string& task_code,
                                            {proto::kEnvDataDir, data_dir_},
                                            {proto::kEnvSession, "17"}};
     if (!task_code.empty()) all[proto::kEnvTask] = task_code;
+    // A worker built with a sanitizer obeys the same options as the test.
+    for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
+        if (const char* value = std::getenv(name)) all[name] = value;
+    }
     for (const auto& [name, value] : environment) all[name] = value;
     std::vector<std::string> texts;
     for (const auto& [name, value] : all) texts.push_back(name + "=" + value);

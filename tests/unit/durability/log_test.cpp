@@ -93,9 +93,58 @@ TEST_F(LogTest, AFloodIsCutAndSaid) {
     EXPECT_EQ(batch->entries.size() + batch->dropped, 2'002U);
 }
 
+TEST_F(LogTest, TheEndOfAFloodIsSaidWithoutAnotherLineAndCountedForTheSupervisor) {
+    WorkerLog log{clock_};
+    log.open(data_dir_, config_);
+    for (int i = 0; i < 5'000; ++i) log.write(LogLevel::kInfo, "the same again");
+    auto batch = log.take(10'000);
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->lost, 3'000U);
+    clock_.mono += 1s;
+    batch = log.take(10'000);
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->lost, 0U);
+    ASSERT_EQ(batch->entries.size(), 1U);
+    EXPECT_THAT(batch->entries[0].message, ::testing::HasSubstr("3000 log lines were dropped"));
+    // A batch that could not be sent is counted with the next one.
+    log.not_sent(proto::Log{{}, 0, 7});
+    EXPECT_EQ(log.take(10)->lost, 7U);
+}
+
+TEST_F(LogTest, ChatterDoesNotDrownWhatWentWrong) {
+    WorkerLog log{clock_};
+    log.open(data_dir_, config_);
+    for (int i = 0; i < 10'000; ++i) log.write(LogLevel::kInfo, "chatter");
+    log.write(LogLevel::kError, "broken");
+    EXPECT_THAT(lines().back(), ::testing::HasSubstr("broken"));
+}
+
+TEST_F(LogTest, LinesAreNumberedUpwardsAndAlikeInFileAndStream) {
+    WorkerLog log{clock_};
+    log.open(data_dir_, config_);
+    for (int i = 0; i < 3; ++i) log.write(LogLevel::kInfo, "x");
+    const auto batch = log.take(10);
+    ASSERT_TRUE(batch);
+    std::int64_t last = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_GT(batch->entries[i].id, last);
+        last = batch->entries[i].id;
+        EXPECT_EQ(proto::Json::parse(lines()[i])["id"], last);
+    }
+}
+
+TEST_F(LogTest, AFileThatWasRemovedIsBegunAnew) {
+    WorkerLog log{clock_};
+    log.open(data_dir_, config_);
+    log.write(LogLevel::kInfo, "one");
+    std::filesystem::remove(log_file(data_dir_, "T1"));
+    log.write(LogLevel::kInfo, "two");
+    ASSERT_EQ(lines().size(), 1U);
+    EXPECT_THAT(lines()[0], ::testing::HasSubstr("two"));
+}
+
 TEST_F(LogTest, RotatesAndStaysWithinItsFiles) {
-    config_.options["log_max_file_bytes"] = "2000";
-    config_.options["log_max_files"] = "3";
+    config_.log_files = {2'000, 3};
     WorkerLog log{clock_};
     log.open(data_dir_, config_);
     for (int i = 0; i < 200; ++i) log.write(LogLevel::kInfo, fmt::format("line {}", i));

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <thread>
 #include <zmq.hpp>
@@ -72,6 +74,41 @@ TEST(StatusBus, AListenerMayPublishAndLeaveFromItsCall) {
     bus.publish("a", "t", {});
     bus.publish("a", "t", {});
     EXPECT_EQ(calls, 1);
+}
+
+// The list of listeners changes under the publisher that walks it; AddressSanitizer watches.
+TEST(StatusBus, AListenerMayBringOthersInAndThrowThemOut) {
+    StatusBus bus{system_clock()};
+    std::vector<StatusBus::Subscription> guests;
+    const auto host = bus.subscribe("a", [&](const EventPtr&) {
+        guests.clear();
+        for (int i = 0; i < 3; ++i) guests.push_back(bus.subscribe("a", [](const EventPtr&) {}));
+    });
+    int later = 0;
+    const auto last = bus.subscribe("a", [&](const EventPtr&) { ++later; });
+    for (int i = 0; i < 3; ++i) bus.publish("a", "t", {});
+    EXPECT_EQ(later, 3);
+}
+
+TEST(StatusBus, ManyThreadsComeAndGoWhileOneIsPublishing) {
+    StatusBus bus{system_clock()};
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t) {
+        threads.emplace_back([&] {
+            while (!stop) {
+                // Gone with its listener: a call that came after the subscription's end would write to it.
+                auto calls = std::make_unique<int>(0);
+                const auto subscription = bus.subscribe("x", [&](const EventPtr&) { ++*calls; });
+            }
+        });
+    }
+    int heard = 0;
+    const auto subscription = bus.subscribe("x", [&](const EventPtr&) { ++heard; });
+    for (int i = 0; i < 2'000; ++i) bus.publish("x", "t", {});
+    stop = true;
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(heard, 2'000);
 }
 
 TEST(StatusBus, LastValuesByPrefixAndVariant) {

@@ -765,7 +765,7 @@ TEST_F(Fleet, ProgressAndLogsAndVitalsAreThere) {
         const auto progress = supervisor_->progress("T1");
         return progress && progress->points_per_second > 0;
     }));
-    EXPECT_THAT(supervisor_->recent_logs("T1"), Not(IsEmpty()));
+    EXPECT_THAT(supervisor_->logs("T1", {})->hits, Not(IsEmpty()));
     EXPECT_TRUE(wait_for([&] {
         const auto vitals = supervisor_->vitals();
         return vitals.workers == 1 && vitals.memory_mb > 0 && vitals.open_descriptors > 0 &&

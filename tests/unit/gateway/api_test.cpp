@@ -307,6 +307,17 @@ TEST_F(ApiTest, FiltersLogs) {
     EXPECT_EQ(last[0]["message"], "scan 6 \xEF\xBF\xBD done");
     EXPECT_EQ(call("GET", "/api/v1/tasks/T1/logs?level=loud").status, 400);
     EXPECT_EQ(call("GET", "/api/v1/tasks/T1/logs?since=yesterday").status, 400);
+    EXPECT_EQ(call("GET", "/api/v1/tasks/T1/logs?until=tomorrow").status, 400);
+    EXPECT_EQ(call("GET", "/api/v1/tasks/T1/logs?before=elsewhere").status, 400);
+    const auto page = call("GET", "/api/v1/tasks/T1/logs?limit=2").json();
+    EXPECT_EQ(page["before"], "1.1.1");
+    EXPECT_EQ(page["complete"], true);
+    EXPECT_EQ(call("GET", "/api/v1/tasks/T1/logs?before=1.1.1").status, 200);
+    EXPECT_EQ(call("GET", "/api/v1/logs").json()["items"], Json::array());
+    EXPECT_EQ(call("GET", "/api/v1/logs?task=T1").json()["items"].size(), 6U);
+    EXPECT_EQ(call("GET", "/api/v1/logs?task=*").json()["items"].size(), 6U);
+    EXPECT_EQ(call("GET", "/api/v1/logs?task=*&before=1.1.1").status, 400);
+    EXPECT_EQ(call("GET", "/api/v1/logs?task=NOSUCH").status, 404);
 }
 
 TEST_F(ApiTest, ShowsTheTimelineAsATree) {

@@ -248,10 +248,30 @@ Result<proto::ProbeResult> FakeControl::test_storage(const SinkConfig&) {
     return proto::ProbeResult{true, 0.2, "written and read back", std::nullopt};
 }
 
-std::vector<proto::LogEntry> FakeControl::recent_logs(const std::string& task_code) const {
+Result<LogPage> FakeControl::logs(const std::string& task_code, const LogQuery& query) {
     const std::scoped_lock lock(mutex_);
-    const auto found = logs_.find(task_code);
-    return found == logs_.end() ? std::vector<proto::LogEntry>{} : found->second;
+    LogPage page;
+    if (!query.before.empty() && query.before != "1.1.1") {
+        return make_error(ErrorKind::kInvalidArgument, "`before` is no cursor");
+    }
+    for (const auto& entry : logs_[task_code]) {
+        if (query.fits(entry)) page.hits.push_back({entry, "1.1.1"});
+    }
+    const auto leave = page.hits.size() - std::min(page.hits.size(), query.limit);
+    if (leave > 0) page.before = "1.1.1";
+    page.hits.erase(page.hits.begin(), page.hits.begin() + static_cast<std::ptrdiff_t>(leave));
+    return page;
+}
+
+LogPage FakeControl::all_logs(const LogQuery& query) {
+    const std::scoped_lock lock(mutex_);
+    LogPage page;
+    for (const auto& [code, lines] : logs_) {
+        for (const auto& entry : lines) {
+            if (query.fits(entry)) page.hits.push_back({entry, {}});
+        }
+    }
+    return page;
 }
 
 void FakeControl::tick() {

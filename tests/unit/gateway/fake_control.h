@@ -33,7 +33,8 @@ class FakeControl : public Control {
     // Unreachable when the device's port is 1, as on any machine.
     Result<proto::ProbeResult> test_connection(const DeviceConfig& device) override;
     Result<proto::ProbeResult> test_storage(const SinkConfig& sink) override;
-    std::vector<proto::LogEntry> recent_logs(const std::string& task_code) const override;
+    Result<LogPage> logs(const std::string& task_code, const LogQuery& query) override;
+    LogPage all_logs(const LogQuery& query) override;
 
     // One scan of every running task: values, performance, a log line, the fleet summary.
     void tick();

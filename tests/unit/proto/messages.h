@@ -48,6 +48,7 @@ inline TaskConfig full_task() {
     task.history = {std::chrono::hours{5}, 7 << 20};
     task.stop_grace = std::chrono::milliseconds{1};
     task.log_level = "debug";
+    task.log_files = {123'456, 7};
     task.options = {{"data_timeout", "30s"}};
     return task;
 }

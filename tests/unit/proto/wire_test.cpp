@@ -139,7 +139,9 @@ TEST(Wire, EveryMemberIsNeededAndUnknownOnesAreIgnored) {
         for (const auto& [name, value] : whole.items()) {
             auto without = whole;
             without.erase(name);
-            EXPECT_FALSE(decode(frames.header, cbor(without)))
+            // What was added later may be missing: workers outlive an upgrade of their supervisor.
+            const bool added_later = message_name(message) == "log" && name == "lost";
+            EXPECT_EQ(decode(frames.header, cbor(without)).has_value(), added_later)
                 << message_name(message) << " without " << name;
             auto wrong = whole;
             wrong[name] = value.is_object() ? Json("text") : Json{{"an", "object"}};

@@ -29,7 +29,7 @@ TempFolder* GoldenWorkbook::made_ = nullptr;
 
 TEST_P(GoldenWorkbook, ReadsAsTheGoldenPlant) {
     const std::string name = GetParam();
-    const bool committed = name.starts_with("sheetjs");
+    const bool committed = name.starts_with("sheetjs") || name.starts_with("libreoffice");
     const auto path = committed ? kFolder + "/" + name : *made_ / name;
     const auto workbook = read_workbook(path, name, Language::kEnglish);
     ASSERT_TRUE(workbook) << workbook.error().message;
@@ -38,7 +38,16 @@ TEST_P(GoldenWorkbook, ReadsAsTheGoldenPlant) {
     for (const auto& problem : validation.problems.errors()) {
         ADD_FAILURE() << problem.sheet << " " << problem.cell << ": " << problem.message;
     }
-    EXPECT_EQ(plant_text(validation.proposed), read_file(kFolder + "/plant.txt"));
+    auto wanted = read_file(kFolder + "/plant.txt");
+    const auto expect_instead = [&](std::string_view usual, std::string_view here) {
+        wanted.replace(wanted.find(usual), usual.size(), here);
+    };
+    // LibreOffice writes 15 digits of every number, and converting to .xls without a screen it leaves the
+    // result of a text formula at 0.
+    if (committed && name.starts_with("libreoffice"))
+        expect_instead("0.3333333333333333|", "0.333333333333333|");
+    if (name == "libreoffice.xls") expect_instead("FORM|AB|", "FORM|0|");
+    EXPECT_EQ(plant_text(validation.proposed), wanted);
 }
 
 INSTANTIATE_TEST_SUITE_P(Writers, GoldenWorkbook,
@@ -46,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(Writers, GoldenWorkbook,
                                          "xlsxwriter_1904.xlsx", "xlsxwriter_inline.xlsx",
                                          "xlsxwriter_rich.xlsx", "xlwt.xls", "utf8.zip", "semicolon.zip",
                                          "gb18030.zip", "utf16.zip", "sheetjs.xlsx", "sheetjs_shared.xlsx",
-                                         "sheetjs.xls"),
+                                         "sheetjs.xls", "libreoffice.xlsx", "libreoffice.xls"),
                          [](const auto& test) {
                              std::string name = test.param;
                              for (char& c : name) {

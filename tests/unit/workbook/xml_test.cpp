@@ -24,6 +24,9 @@ TEST(XmlScanner, AgreesWithExpat) {
         "<a b=\">\">'>'</a>",
         "<a>温度\xF0\x9F\x98\x80</a>",
         "<测点 编码=\"1\"/>",
+        "<?xml version='1.0' standalone='yes' ?><a/>",
+        "<?xml version=\"1.0\" encoding = \"UTF-8\"?><a/>",
+        "<?xml-stylesheet href='x'?><a/>",
         // Not well formed:
         "",
         " ",
@@ -62,6 +65,19 @@ TEST(XmlScanner, AgreesWithExpat) {
         "<a><?pi</a>",
         "<!DOCTYPE a><a/>",
         "<a><!ELEMENT b></a>",
+        "<?xml version=\"1.0\".encoding=\"UTF-8\"?><a/>",
+        "<?xml encoding=\"UTF-8\"?><a/>",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"maybe\"?><a/>",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"",
+        "<?xml?><a/>",
+        " <?xml version=\"1.0\"?><a/>",
+        "<a><?xml version=\"1.0\"?></a>",
+        "<?XML version=\"1.0\"?><a/>",
+        "<? pi?><a/>",
+        "<?1?><a/>",
+        "<a \xFF=\"1\"/>",
+        // A multiplication sign is no letter.
+        "<a\xC3\x97/>",
     };
     for (const auto& document : documents) {
         const auto expected = events_of(parse_xml, document, 1 << 16);
