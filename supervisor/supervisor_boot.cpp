@@ -57,7 +57,8 @@ SupervisorLoop::SupervisorLoop(Settings settings, Store& store, StatusBus& bus, 
                                  fmt::format("store: {} was not written: {}", what, error.message));
                    }),
       recorder_(store_queue_, bus_, logs_, log_service_, clock_),
-      alerts_(settings_.server.data_dir, store, store_queue_, bus, live, clock, log_),
+      alerts_(settings_.server.data_dir, store, store_queue_, bus, live, clock,
+              [this](LogLevel level, const std::string& message) { this->log(level, message); }),
       launch_gate_(settings_.worker.spawn_rate),
       plant_(std::make_shared<const Plant>()) {}
 
