@@ -82,7 +82,10 @@ constexpr std::array kKeys{
     Key{"worker", "orphan_grace", [](Settings& s) -> Target { return &s.worker.orphan_grace; },
         "How long a worker goes on acquiring without a supervisor before it stops by itself.", 1e3, 7 * 24 * kHour},
     Key{"worker", "spawn_rate", [](Settings& s) -> Target { return &s.worker.spawn_rate; },
-        "Most worker starts per second, all tasks together.", 1, 10'000},
+        "Most worker starts per second, all tasks together; half a second's worth may go at once.", 1, 10'000},
+    Key{"worker", "warm_spares", [](Settings& s) -> Target { return &s.worker.warm_spares; },
+        "Workers that are started and wait for a task, so that the next one to be launched acquires within a few\n"
+        "milliseconds. Each costs some 3 MB.", 0, 64},
     Key{"worker", "start_stagger", [](Settings& s) -> Target { return &s.worker.start_stagger; },
         "Pause between tasks that start together (at the daemon's start, by group or all at once), in the order\n"
         "of their option start_order. Restarts do not wait for it.", 0, 60e3},

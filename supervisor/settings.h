@@ -37,6 +37,7 @@ struct WorkerSettings {
     milliseconds term_grace{2'000};  // between SIGTERM and SIGKILL
     milliseconds orphan_grace{15 * 60 * 1000};
     std::uint32_t spawn_rate = 200;  // starts a second, all tasks together
+    std::uint32_t warm_spares = 1;   // workers that wait for a task
     milliseconds start_stagger{0};   // between the first starts of tasks that start together
     // Limits of each worker process; 0: none.
     std::uint32_t open_files = 1'024;

@@ -28,6 +28,7 @@ constexpr milliseconds kLastWords{50};  // time for a worker's Finished to arriv
 
 std::optional<std::string> SupervisorLoop::on_hello(WorkerId worker, const proto::Hello& hello) {
     if (probes_->owns(worker)) return probes_->on_hello(worker, hello);
+    if (spares_->owns(worker)) return spares_->on_hello(worker, hello);
     const auto code = task_of_worker_.find(worker);
     if (code == task_of_worker_.end()) return "the worker has ended";
     auto& task = *find(code->second);
@@ -39,17 +40,7 @@ std::optional<std::string> SupervisorLoop::on_hello(WorkerId worker, const proto
     const bool stopping = task.machine.state == ProcessState::kStopping;
     const bool configured = hello.config_revision != 0;
     track.config_revision = hello.config_revision;
-    track.told_paused = task.machine.desired == DesiredState::kPaused;
-
-    proto::Welcome welcome;
-    welcome.session_id = task.session ? task.session->row.session_id : 0;
-    welcome.heartbeat_interval = settings_.worker.heartbeat_interval;
-    welcome.orphan_grace = settings_.worker.orphan_grace;
-    welcome.paused = track.told_paused;
-    if (task.config && !stopping && hello.config_revision != task.config->revision) {
-        welcome.config = *task.config;
-    }
-    link_->send(worker, welcome);
+    welcome(task, hello.config_revision);
     if (stopping) {
         link_->send(worker, proto::Stop{machine_settings(task).stop_grace});
     } else if (configured) {
@@ -60,11 +51,26 @@ std::optional<std::string> SupervisorLoop::on_hello(WorkerId worker, const proto
     return std::nullopt;
 }
 
+// Tells the task's worker what it is to do, unless it runs this configuration already.
+void SupervisorLoop::welcome(TaskRuntime& task, std::uint64_t known_revision) {
+    auto& track = *task.worker;
+    track.told_paused = task.machine.desired == DesiredState::kPaused;
+    proto::Welcome welcome;
+    welcome.session_id = task.session ? task.session->row.session_id : 0;
+    welcome.heartbeat_interval = settings_.worker.heartbeat_interval;
+    welcome.orphan_grace = settings_.worker.orphan_grace;
+    welcome.paused = track.told_paused;
+    const bool stopping = task.machine.state == ProcessState::kStopping;
+    if (task.config && !stopping && known_revision != task.config->revision) welcome.config = *task.config;
+    link_->send(track.id, welcome);
+}
+
 void SupervisorLoop::on_message(WorkerId worker, proto::Message&& message) {
     if (probes_->owns(worker)) {
         probes_->on_message(worker, std::move(message));
         return;
     }
+    if (spares_->owns(worker)) return spares_->on_message(worker, message);
     const auto code = task_of_worker_.find(worker);
     if (code == task_of_worker_.end()) return;  // it ended a moment ago
     auto& task = *find(code->second);
@@ -188,6 +194,7 @@ Death::Kind death_kind(const ExitStatus& status, ProcessState state) {
 }  // namespace
 
 void SupervisorLoop::on_exit(WorkerId worker, const ExitStatus& status, MonoTime exited_at) {
+    if (spares_->owns(worker)) return spares_->on_exit(worker, status);
     const auto found = task_of_worker_.find(worker);
     if (found == task_of_worker_.end()) return;
     auto& task = *find(found->second);
@@ -206,8 +213,7 @@ void SupervisorLoop::conclude_exit(TaskRuntime& task) {
     Death death;
     death.kind = death_kind(status, task.machine.state);
     death.uptime =
-        std::max(milliseconds{0},
-                 std::chrono::duration_cast<milliseconds>(exited_at - task.worker->process->started_at()));
+        std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(exited_at - task.worker->since));
     death.text = describe(status);
     if (!task.worker->farewell.empty()) death.text += ": " + task.worker->farewell;
     death.crash = tail_of(worker_launch_->crash_file(task.code), task.worker->crash_offset);
@@ -236,6 +242,15 @@ void SupervisorLoop::conclude_exit(TaskRuntime& task) {
 
 // --- health ------------------------------------------------------------------------------------------------
 
+namespace {
+
+// False: it surely does not, and nobody needs to look closer. Ten times a second for a thousand workers.
+bool may_hang(const WorkerTrack& worker, const HealthThresholds& thresholds, MonoTime now) {
+    return !worker.beat || now - std::min(worker.beat_at, worker.progress_at) > thresholds.heartbeat_timeout;
+}
+
+}  // namespace
+
 // Every tick for every task.
 void SupervisorLoop::watch(TaskRuntime& task, MonoTime now) {
     if (task.worker && task.worker->exit && now - task.worker->exit->at >= kLastWords) {
@@ -245,7 +260,7 @@ void SupervisorLoop::watch(TaskRuntime& task, MonoTime now) {
     if (task.machine.deadline && now >= *task.machine.deadline) {
         feed(task, {.kind = TaskEventKind::kDeadline});
     }
-    if (task.worker && task.worker->ready_at) {
+    if (task.worker && task.worker->ready_at && may_hang(*task.worker, task.thresholds, now)) {
         const auto facts = facts_of(task, now, clock_.utc_now());
         if (auto hung = hung_reason(facts, task.thresholds)) {
             feed(task, {.kind = TaskEventKind::kUnhealthy, .cause = std::move(*hung)});
@@ -443,7 +458,10 @@ void SupervisorLoop::save_desired(const std::string& code, DesiredState desired)
 }
 
 void SupervisorLoop::launch(TaskRuntime& task) {
-    probes_->yield_to_task(task.code);
+    // A spare would meet the spool before the probe that has to leave it is gone.
+    const bool yielded = probes_->yield_to_task(task.code);
+    ++launches_;
+    if (!yielded && hand_to_spare(task)) return;
     WorkerTrack track;
     track.id = ++last_worker_;
     track.launch_key = make_launch_key();
@@ -454,7 +472,6 @@ void SupervisorLoop::launch(TaskRuntime& task) {
     link_->expect(track.launch_key, track.id);
     auto process = launcher_->launch(
         spec, [this, id = track.id](const ExitStatus& status, MonoTime at) { on_exit(id, status, at); });
-    ++launches_;
     if (!process) {
         link_->forget(track.id);
         task.last_error = process.error().message;
@@ -464,6 +481,35 @@ void SupervisorLoop::launch(TaskRuntime& task) {
         return;
     }
     track.process = std::move(*process);
+    track.since = track.process->started_at();
+    launched(task, std::move(track));
+}
+
+bool SupervisorLoop::hand_to_spare(TaskRuntime& task) {
+    if (!task.config) return false;
+    auto spare = spares_->take();
+    if (!spare) return false;
+    WorkerTrack track;
+    track.limits = limits_of(task);
+    if (const auto limited = set_limits(spare->process->pid(), track.limits); !limited) {
+        log(LogLevel::kError,
+            fmt::format("a spare is ended, task {} could not {}", task.code, limited.error().message));
+        spare->process->kill_group();
+        link_->forget(spare->id);
+        return false;
+    }
+    track.id = spare->id;
+    track.process = std::move(spare->process);
+    track.launch_key = std::move(spare->launch_key);
+    track.since = clock_.mono_now();
+    track.crash_offset = file_size_of(worker_launch_->crash_file(task.code));
+    task.worker = std::move(track);
+    welcome(task, 0);
+    launched(task, std::move(*task.worker));
+    return true;
+}
+
+void SupervisorLoop::launched(TaskRuntime& task, WorkerTrack track) {
     track.started_at = clock_.utc_now();
     if (cgroups_) {
         const auto placed = cgroups_->place(task.code, track.process->pid(), group_limits_of(task));

@@ -89,6 +89,9 @@ Status SupervisorLoop::open() {
     worker_launch_ = std::make_unique<WorkerLaunch>(settings_, link_->endpoint());
     probes_ = std::make_unique<Probes>(*launcher_, *link_, *worker_launch_, settings_.worker, clock_,
                                        [this] { return ++last_worker_; });
+    spares_ = std::make_unique<Spares>(
+        *launcher_, *link_, *worker_launch_, settings_.worker, clock_, [this] { return ++last_worker_; },
+        [this](WorkerId worker, const ExitStatus& end, MonoTime at) { on_exit(worker, end, at); }, log_);
     {
         const std::lock_guard shared{shared_mutex_};
         vitals_.started_at = clock_.utc_now();
@@ -244,6 +247,13 @@ bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredStat
     track.config_revision = row.config_revision;
     track.started_at = clock_.utc_now() - std::chrono::duration_cast<std::chrono::microseconds>(
                                               clock_.mono_now() - track.process->started_at());
+    // A process that was a spare is older than its work; no work is older than its session.
+    track.since = track.process->started_at();
+    if (task.session) {
+        const auto session_age =
+            std::max(UtcTime::duration{0}, clock_.utc_now() - task.session->row.started_at);
+        track.since = std::max(track.since, clock_.mono_now() - session_age);
+    }
     link_->expect(track.launch_key, track.id);
     task_of_worker_[track.id] = task.code;
     task.worker = std::move(track);
@@ -439,6 +449,7 @@ void SupervisorLoop::run() {
     fail_pending([](const PendingReply&) { return true; },
                  make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
     probes_->stop_all();
+    spares_->end_all();
     store_queue_.flush();
 }
 
@@ -473,6 +484,7 @@ void SupervisorLoop::tick() {
         watch(task, now);
     }
     probes_->tick(now);
+    spares_->tick(now, launch_queue_.empty() && !stopping_);
     fail_pending([&](const PendingReply& pending) { return now >= pending.deadline; },
                  make_error(ErrorKind::kTimeout, "the worker did not answer in time"));
     if (now >= second_due_) {
@@ -535,6 +547,7 @@ void SupervisorLoop::begin_stop() {
     systemd::notify_stopping();
     milliseconds longest = settings_.worker.stop_grace;
     probes_->stop_all();
+    spares_->stop_all();
     for (auto& [code, task] : tasks_) {
         if (task.config) longest = std::max(longest, task.config->stop_grace);
         feed(task, {.kind = TaskEventKind::kShutdown, .cause = "the supervisor is stopping"});
@@ -548,7 +561,7 @@ void SupervisorLoop::end_if_stopped() {
     for (const auto& [code, task] : tasks_) {
         if (task.machine.has_process) left += (left.empty() ? "" : ", ") + code;
     }
-    if (!left.empty() || !probes_->empty()) {
+    if (!left.empty() || !probes_->empty() || !spares_->empty()) {
         if (clock_.mono_now() < stop_due_) return;
         log(LogLevel::kError, fmt::format("leaving although workers have not ended: {}", left));
     }

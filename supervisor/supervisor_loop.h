@@ -17,6 +17,7 @@
 #include "supervisor/fleet/instance_lock.h"
 #include "supervisor/fleet/probes.h"
 #include "supervisor/fleet/recorder.h"
+#include "supervisor/fleet/spares.h"
 #include "supervisor/fleet/store_queue.h"
 #include "supervisor/fleet/task_runtime.h"
 #include "supervisor/fleet/worker_launch.h"
@@ -65,6 +66,9 @@ class SupervisorLoop {
     void enqueue(const TaskRuntime& task);
     void launch_waiting();
     void launch(TaskRuntime& task);
+    bool hand_to_spare(TaskRuntime& task);
+    void launched(TaskRuntime& task, WorkerTrack track);
+    void welcome(TaskRuntime& task, std::uint64_t known_revision);
     void save_desired(const std::string& code, DesiredState desired);
     void send_pause(TaskRuntime& task, bool paused);
     void end_stray(const TaskRuntime& task);
@@ -144,6 +148,7 @@ class SupervisorLoop {
     std::unique_ptr<WorkerLaunch> worker_launch_;
     std::unique_ptr<StatusPub> status_pub_;
     std::unique_ptr<Probes> probes_;
+    std::unique_ptr<Spares> spares_;
     std::optional<Cgroups> cgroups_;
 
     std::map<std::string, TaskRuntime, std::less<>> tasks_;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "proto/wire.h"
+#include "worker/spare_identity.h"
 #include "worker/worker_loop.h"
 
 namespace {
@@ -52,7 +53,8 @@ int main() {
     worker::LaunchEnvironment launch;
     launch.launch_key = environment(proto::kEnvLaunchKey);
     launch.endpoint = environment(proto::kEnvControl);
-    launch.task_code = environment(proto::kEnvTask);
+    launch.spare_name = worker::blanks_of_spare();
+    if (launch.spare_name.empty()) launch.task_code = environment(proto::kEnvTask);
     launch.data_dir = environment(proto::kEnvDataDir);
     const auto session = environment(proto::kEnvSession);
     std::from_chars(session.data(), session.data() + session.size(), launch.session_id);

@@ -27,6 +27,7 @@ struct LaunchEnvironment {
     std::string task_code;  // empty: a spare or a probe
     std::int64_t session_id = 0;
     std::string data_dir;
+    std::span<char> spare_name;  // a spare's place for its task's code, see spare_identity.h
 };
 
 class SupervisorLink {

@@ -14,6 +14,7 @@
 #include "common/data_paths.h"
 #include "common/log/trim_file.h"
 #include "worker/probe.h"
+#include "worker/spare_identity.h"
 
 namespace fieldwarden::worker {
 
@@ -245,6 +246,10 @@ void WorkerLoop::apply_config(const TaskConfig& config) {
     const bool first = !line_;
     log_.hide(secrets_of(config));
     log_.open(environment_.data_dir, config);
+    if (first && !environment_.spare_name.empty()) {
+        const auto taken = take_identity(environment_.spare_name, environment_.data_dir, config.task_code);
+        if (!taken) log_.write(LogLevel::kWarning, taken.error().message);
+    }
     const auto applied = first ? start_line(config) : change_line(config);
     if (!applied) {
         const auto& error = applied.error();
@@ -485,8 +490,9 @@ void WorkerLoop::check_orphaned() {
         }
         return;
     }
-    const bool forgotten = !environment_.task_code.empty() && silence > kWelcomePatience;
-    if (forgotten || ::getppid() != launched_by_) {
+    // The parent shows at once that the supervisor is gone; the silence also shows it when it was gone before
+    // this process could ask who its parent is.
+    if (silence > kWelcomePatience || ::getppid() != launched_by_) {
         finish({ExitCode::kOrphaned, false, "no supervisor wants this worker", milliseconds{0}});
     }
 }

@@ -140,7 +140,8 @@ void Probes::tick(MonoTime now) {
     }
 }
 
-void Probes::yield_to_task(const std::string& task_code) {
+bool Probes::yield_to_task(const std::string& task_code) {
+    bool yielded = false;
     for (auto& [worker, probe] : running_) {
         if (!probe.request.config || probe.request.config->task_code != task_code) continue;
         answer(probe,
@@ -148,7 +149,9 @@ void Probes::yield_to_task(const std::string& task_code) {
                                                             probe.request.subject)));
         probe.leaving = true;
         probe.process->kill_group();
+        yielded = true;
     }
+    return yielded;
 }
 
 void Probes::stop_all() {

@@ -42,8 +42,9 @@ class Probes {
     void on_message(WorkerId worker, proto::Message&& message);
     // Ends what is over its deadline.
     void tick(MonoTime now);
-    // Ends the probe that holds this task's spool, because the task itself is to start.
-    void yield_to_task(const std::string& task_code);
+    // Ends the probe that holds this task's spool, because the task itself is to start. Whether there was
+    // one.
+    bool yield_to_task(const std::string& task_code);
     void stop_all();
     [[nodiscard]] bool empty() const { return running_.empty(); }
 

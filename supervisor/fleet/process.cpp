@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,6 +29,7 @@ namespace {
 // A crash file keeps what earlier starts wrote. The log service keeps it small; one that is this large
 // nobody looked after, and the next start begins it anew.
 constexpr off_t kCrashFileLimit = 4 * 1024 * 1024;
+constexpr int kKillDeadline = 1'000;  // ms; only a process stuck in the kernel takes longer
 
 std::string_view exit_code_meaning(int code) {
     switch (static_cast<proto::ExitCode>(code)) {
@@ -77,6 +79,18 @@ class PidfdProcess final : public Process {
         if (gone_) return;
         send_signal(SIGKILL);
         kill_rest_of_group();
+    }
+
+    void end_now() override {
+        if (gone_) return;
+        kill_group();
+        pollfd ended{pidfd_.native_handle(), POLLIN, 0};
+        siginfo_t info{};
+        if (poll(&ended, 1, kKillDeadline) == 1 && is_child_) {
+            waitid(P_PIDFD, static_cast<id_t>(pidfd_.native_handle()), &info, WEXITED | WNOHANG);
+        }
+        gone_ = true;
+        pidfd_.close();
     }
 
   private:

@@ -60,6 +60,9 @@ class Process {
     virtual void send_signal(int signal_number) = 0;
     // SIGKILL to its whole process group: nothing it started stays behind.
     virtual void kill_group() = 0;
+    // kill_group(), for when the loop no longer turns: returns when the process is gone and, as our child,
+    // reaped. Its exit handler is not called.
+    virtual void end_now() = 0;
 };
 
 class ProcessLauncher {

@@ -162,7 +162,7 @@ TaskFacts facts_of(const TaskRuntime& task, MonoTime now, UtcTime time) {
     }
     if (!task.worker) return facts;
     const auto& worker = *task.worker;
-    facts.uptime = age(worker.process->started_at(), now);
+    facts.uptime = age(worker.since, now);
     facts.ready_age = age(worker.ready_at, now);
     facts.cpu_percent = worker.usage.cpu_percent;
     facts.memory_mb = worker.usage.memory_mb;
@@ -204,7 +204,7 @@ proto::ProcessStatus process_status_of(const TaskRuntime& task, MonoTime now, Ut
     status.cpu_percent = worker.usage.cpu_percent;
     status.memory_mb = worker.usage.memory_mb;
     status.start_time = worker.started_at;
-    status.uptime_seconds = std::chrono::duration<double>(now - worker.process->started_at()).count();
+    status.uptime_seconds = std::chrono::duration<double>(now - worker.since).count();
     status.command = command;
     status.adopted = worker.adopted;
     if (worker.config_revision != 0) status.config_revision = worker.config_revision;

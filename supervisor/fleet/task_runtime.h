@@ -68,6 +68,7 @@ struct WorkerTrack {
     std::unique_ptr<Process> process;
     std::string launch_key;
     UtcTime started_at{};
+    MonoTime since{};  // when it took the task: later than its process's own start if it was a spare
     bool adopted = false;
     std::uint64_t crash_offset = 0;  // where this process's part of the crash file begins
     std::uint64_t config_revision = 0;

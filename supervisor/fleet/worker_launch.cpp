@@ -11,6 +11,7 @@
 
 #include "common/data_paths.h"
 #include "proto/wire.h"
+#include "supervisor/plant/schema.h"
 
 namespace fieldwarden::supervisor {
 
@@ -73,6 +74,12 @@ LaunchSpec WorkerLaunch::spec(const std::string& launch_key, const std::string& 
     return spec;
 }
 
+LaunchSpec WorkerLaunch::spare(const std::string& launch_key) const {
+    auto launch = spec(launch_key, {}, 0);
+    launch.environment[proto::kEnvTask] = std::string(kLongestCode, proto::kSpareTask);
+    return launch;
+}
+
 std::string WorkerLaunch::crash_file(const std::string& task_code) const {
     return fieldwarden::crash_file(data_dir_, task_code);
 }
@@ -98,7 +105,7 @@ std::string tail_of(const std::string& path, std::uint64_t offset) {
 }
 
 bool LaunchGate::admit(MonoTime now) {
-    const double burst = std::max(1.0, rate_ / 10.0);
+    const double burst = std::max(1.0, rate_ / 2.0);
     if (tokens_ < 0) {
         tokens_ = burst;
     } else {

@@ -22,6 +22,8 @@ class WorkerLaunch {
     // `task_code` empty: a probe, which belongs to no task.
     [[nodiscard]] LaunchSpec spec(const std::string& launch_key, const std::string& task_code,
                                   std::int64_t session_id) const;
+    // A warm spare: its task's code is blanks for it to write over.
+    [[nodiscard]] LaunchSpec spare(const std::string& launch_key) const;
     [[nodiscard]] const std::string& program() const { return program_; }
     [[nodiscard]] std::string crash_file(const std::string& task_code) const;
 
@@ -40,7 +42,10 @@ std::uint64_t file_size_of(const std::string& path);
 std::string tail_of(const std::string& path, std::uint64_t offset);
 
 // Starts wait here when there are more than `spawn_rate` a second, so that a thousand workers that die
-// together do not melt the machine. A burst of a tenth of a second's worth goes at once.
+// together do not melt the machine. Half a second's worth goes at once: a line of a hundred tasks that died
+// with its switch or its sink is back as fast as the machine can start programs (some 2 ms of a core each),
+// and of a thousand the remaining nine hundred come at a rate that leaves a core free for those that are back
+// already.
 class LaunchGate {
   public:
     explicit LaunchGate(std::uint32_t starts_per_second) : rate_(std::max(starts_per_second, 1U)) {}

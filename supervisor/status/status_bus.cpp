@@ -44,6 +44,7 @@ struct StatusBus::State {
     std::size_t journal_size = 0;
     std::uint64_t seq = 0;
     std::size_t journal_bytes = 0;
+    // Without their data: as JSON values ten thousand events take 50 MB, and all that is in the envelopes.
     std::deque<EventPtr> journal;
     std::map<std::string, EventPtr, std::less<>> last;
     // Copied on change: a publisher walks its copy under no lock.
@@ -104,8 +105,14 @@ EventPtr StatusBus::publish(std::string topic, std::string type, proto::Json dat
         event->envelope = fmt::format(R"({{"v":1,"seq":{},"ts":"{}","type":"{}","data":{}}})", event->seq,
                                       format_rfc3339(event->time), event->type, data_text);
         published = std::move(event);
+        auto kept = std::make_shared<Event>();
+        kept->seq = published->seq;
+        kept->time = published->time;
+        kept->topic = published->topic;
+        kept->type = published->type;
+        kept->envelope = published->envelope;
         auto& journal = state_->journal;
-        journal.push_back(published);
+        journal.push_back(std::move(kept));
         state_->journal_bytes += published->envelope.size();
         while (journal.size() > state_->journal_size || state_->journal_bytes > kJournalBytes) {
             state_->journal_bytes -= journal.front()->envelope.size();
@@ -169,16 +176,24 @@ EventPtr StatusBus::last_value(std::string_view topic) const {
 }
 
 std::optional<std::vector<EventPtr>> StatusBus::since(std::uint64_t seq, std::size_t limit) const {
-    const std::lock_guard lock{state_->mutex};
+    std::unique_lock lock{state_->mutex};
     const auto& journal = state_->journal;
     const auto oldest = journal.empty() ? state_->seq + 1 : journal.front()->seq;
     if (seq + 1 < oldest) return std::nullopt;
     std::vector<EventPtr> events;
+    const auto whole = [](const Event& kept) {
+        auto event = std::make_shared<Event>(kept);
+        auto envelope = proto::Json::parse(kept.envelope, nullptr, false);
+        if (envelope.is_object()) event->data = std::move(envelope["data"]);
+        return event;
+    };
     // The journal has no holes: its sequence numbers are consecutive.
     for (auto at = static_cast<std::size_t>(std::min(seq + 1 - oldest, std::uint64_t{journal.size()}));
          at < journal.size() && events.size() < limit; ++at) {
         events.push_back(journal[at]);
     }
+    lock.unlock();
+    for (auto& event : events) event = whole(*event);
     return events;
 }
 

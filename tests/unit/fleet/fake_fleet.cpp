@@ -16,6 +16,12 @@ std::string value_of(const std::map<std::string, std::string>& environment, cons
     return found == environment.end() ? std::string{} : found->second;
 }
 
+// The code of the task, "" for a spare or a probe.
+std::string launched_for(const std::map<std::string, std::string>& environment) {
+    auto code = value_of(environment, proto::kEnvTask);
+    return code.starts_with(proto::kSpareTask) ? std::string{} : code;
+}
+
 proto::Reply reply_to(std::uint64_t request) {
     proto::Reply reply;
     reply.request_id = request;
@@ -53,6 +59,13 @@ void FakeWorker::end(ExitStatus status) {
     if (handler_) handler_(status);
 }
 
+std::string FakeWorker::task_code() {
+    const auto code = launched_for(environment);
+    if (!value_of(environment, proto::kEnvTask).starts_with(proto::kSpareTask)) return code;
+    const std::lock_guard lock{log.mutex};
+    return log.config ? log.config->task_code : code;
+}
+
 void FakeWorker::on_end(std::function<void(ExitStatus)> handler) {
     const std::lock_guard lock{mutex_};
     handler_ = std::move(handler);
@@ -79,7 +92,7 @@ void FakeWorker::run() {
         if (!script->says_hello) return;
         proto::Hello hello;
         hello.launch_key = value_of(environment, proto::kEnvLaunchKey);
-        hello.task_code = value_of(environment, proto::kEnvTask);
+        hello.task_code = launched_for(environment);
         hello.pid = pid;
         hello.start_ticks = ticks;
         hello.config_revision = revision;
@@ -174,6 +187,7 @@ void FakeWorker::run() {
         if (now >= next_beat) {
             next_beat = now + std::chrono::milliseconds{50};
             ++beat.seq;
+            ++counter_of_beats;
             if (script->loop_turns) ++beat.loop_ticks;
             if (!paused && revision != 0 && script->loop_turns) {
                 beat.points_read += 10;
@@ -233,6 +247,7 @@ class FakeProcess final : public Process {
         worker_->end({.code = {}, .signal = number});
     }
     void kill_group() override { worker_->end({.code = {}, .signal = SIGKILL}); }
+    void end_now() override { kill_group(); }
 
   private:
     std::shared_ptr<FakeWorker> worker_;
@@ -245,7 +260,7 @@ class FakeLauncher final : public ProcessLauncher {
     FakeLauncher(FakeMachine& machine, asio::io_context& loop) : machine_(machine), loop_(loop) {}
     Result<std::unique_ptr<Process>> launch(const LaunchSpec& spec, ExitHandler on_exit) override {
         if (machine_.refuses_to_launch) return make_error(ErrorKind::kIo, "cannot start it: no memory");
-        const auto script = machine_.script(value_of(spec.environment, proto::kEnvTask));
+        const auto script = machine_.script(launched_for(spec.environment));
         std::shared_ptr<FakeWorker> worker;
         {
             const std::lock_guard lock{machine_.mutex_};
@@ -290,23 +305,21 @@ std::shared_ptr<WorkerScript> FakeMachine::script(const std::string& task_code) 
 std::shared_ptr<FakeWorker> FakeMachine::worker(const std::string& task_code) {
     const std::lock_guard lock{mutex_};
     for (auto at = workers_.rbegin(); at != workers_.rend(); ++at) {
-        if (value_of((*at)->environment, proto::kEnvTask) == task_code) return *at;
+        if ((*at)->task_code() == task_code) return *at;
     }
     return nullptr;
 }
 
 std::size_t FakeMachine::launches(const std::string& task_code) {
     const std::lock_guard lock{mutex_};
-    return static_cast<std::size_t>(std::ranges::count_if(workers_, [&](const auto& worker) {
-        return value_of(worker->environment, proto::kEnvTask) == task_code;
-    }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        workers_, [&](const auto& worker) { return worker->task_code() == task_code; }));
 }
 
 std::size_t FakeMachine::alive(const std::string& task_code) {
     const std::lock_guard lock{mutex_};
-    return static_cast<std::size_t>(std::ranges::count_if(workers_, [&](const auto& worker) {
-        return value_of(worker->environment, proto::kEnvTask) == task_code && !worker->ended();
-    }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        workers_, [&](const auto& worker) { return worker->task_code() == task_code && !worker->ended(); }));
 }
 
 }  // namespace fieldwarden::supervisor

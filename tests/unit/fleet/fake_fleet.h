@@ -54,12 +54,15 @@ class FakeWorker {
     // Calls `handler`, which only posts, when the worker ends, or at once when it has ended.
     void on_end(std::function<void(ExitStatus)> handler);
     [[nodiscard]] bool ended() const { return ended_; }
+    // Launched for, or as a spare given; "" for a spare that waits and for a probe.
+    [[nodiscard]] std::string task_code();
 
     const std::map<std::string, std::string> environment;
     const std::int64_t pid;
     const std::uint64_t ticks;
     const std::shared_ptr<WorkerScript> script;
     WorkerLog log;
+    std::atomic<std::uint64_t> counter_of_beats{0};
     std::atomic<std::uint64_t> counter{0};  // samples "acquired": no gap over a change of supervisor
 
   private:
@@ -79,7 +82,8 @@ class FakeMachine {
     std::unique_ptr<ProcessLauncher> launcher(boost::asio::io_context& loop);
 
     std::shared_ptr<WorkerScript> script(const std::string& task_code);  // of its present and future workers
-    std::shared_ptr<FakeWorker> worker(const std::string& task_code);    // the last one launched; may be null
+    // The last one of the task, "" for spares that wait and probes; may be null.
+    std::shared_ptr<FakeWorker> worker(const std::string& task_code);
     std::size_t launches(const std::string& task_code);
     std::size_t alive(const std::string& task_code);
     std::atomic<bool> refuses_to_launch{false};

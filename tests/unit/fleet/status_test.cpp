@@ -147,6 +147,17 @@ TEST(StatusBus, TheJournalIsBoundedInBytesToo) {
     EXPECT_LE(bus.since(15, 100)->size(), 8U);
 }
 
+TEST(StatusBus, TheJournalGivesEventsBackWithTheirData) {
+    StatusBus bus{system_clock(), 5};
+    const auto published = bus.publish("t", "thing", {{"n", 3}, {"text", "\xff"}});
+    const auto kept = bus.since(0, 10)->front();
+    EXPECT_EQ(kept->seq, published->seq);
+    EXPECT_EQ(kept->type, "thing");
+    EXPECT_EQ(kept->envelope, published->envelope);
+    EXPECT_EQ(kept->data.at("n"), 3);
+    EXPECT_EQ(kept->data.at("text"), "\xEF\xBF\xBD");
+}
+
 TEST(StatusBus, ManyThreadsPublishWithoutHoles) {
     StatusBus bus{system_clock()};
     std::mutex mutex;

@@ -56,6 +56,7 @@ class Fleet : public testing::Test {
         settings_.worker.start_timeout = milliseconds{1500};
         settings_.worker.stop_grace = milliseconds{200};
         settings_.worker.term_grace = milliseconds{200};
+        settings_.worker.warm_spares = 0;  // tests of spares set it
         settings_.restart.first_delay = milliseconds{50};
         settings_.restart.longest_delay = milliseconds{100};
         settings_.health.interval = milliseconds{200};
@@ -149,6 +150,13 @@ class Fleet : public testing::Test {
         EXPECT_FALSE(result.error) << result.error->message;
         EXPECT_TRUE(wait_for_status("RUNNING", code)) << shown(code).dump();
         return result;
+    }
+    // A spare that has been welcomed.
+    bool wait_for_spare() {
+        return wait_for([&] {
+            const auto spare = machine_.worker("");
+            return spare && !spare->ended() && spare->log.has("welcome");
+        });
     }
     // The one point of D1.
     PointId point() {
@@ -772,6 +780,81 @@ TEST_F(Fleet, ProgressAndLogsAndVitalsAreThere) {
                vitals.link_received > 0;
     }));
     EXPECT_EQ(supervisor_->progress("NO_SUCH").error().kind, ErrorKind::kNotFound);
+}
+
+TEST_F(Fleet, ASpareTakesOverATaskThatIsToBeLaunchedAndIsReplaced) {
+    settings_.worker.warm_spares = 1;
+    start();
+    ASSERT_TRUE(wait_for_spare());
+    const auto spare = machine_.worker("");
+    const auto started = start_task();
+    EXPECT_EQ(machine_.worker("T1"), spare);
+    EXPECT_EQ(machine_.launches("T1"), 1U);
+    EXPECT_EQ(shown()["pid"], spare->pid);
+    {
+        const std::lock_guard lock{spare->log.mutex};
+        EXPECT_EQ(spare->log.welcome->session_id, *started.session_id);
+    }
+    EXPECT_EQ(store_.processes()->front().launch_key, spare->environment.at(proto::kEnvLaunchKey));
+
+    ASSERT_TRUE(wait_for_spare());
+    const auto next = machine_.worker("");
+    spare->end({.code = {}, .signal = 9});
+    ASSERT_TRUE(wait_for([&] { return shown()["pid"] == next->pid && status() == "RUNNING"; }));
+    EXPECT_THAT(messages(*started.session_id), HasSubstr("killed by signal 9"));
+    stop();
+    EXPECT_EQ(machine_.alive("T1"), 0U);
+    EXPECT_EQ(machine_.alive(""), 0U);
+}
+
+// The process of a spare may be days old when it is given a task that dies at once.
+TEST_F(Fleet, TimeSpentAsASpareIsNotUptime) {
+    settings_.worker.warm_spares = 1;
+    settings_.restart.stable_period = milliseconds{600};
+    settings_.restart.max_attempts = 1;
+    start();
+    ASSERT_TRUE(wait_for_spare());
+    start_task();
+    const auto old_enough = [&] {
+        // One that has been waiting for longer than a run takes to count as stable.
+        const auto spare = machine_.worker("");
+        return spare && spare->counter_of_beats > 20;
+    };
+    ASSERT_TRUE(wait_for(old_enough));
+    const auto spare = machine_.worker("");
+    machine_.worker("T1")->end({.code = {}, .signal = 9});  // a stable run: its death is the first
+    ASSERT_TRUE(wait_for([&] { return machine_.worker("T1") == spare; }));
+    spare->end({.code = {}, .signal = 9});
+    EXPECT_TRUE(wait_for_status("CRASHED")) << shown().dump();
+}
+
+TEST_F(Fleet, SparesThatDieUnusedAreReplacedRarely) {
+    settings_.worker.warm_spares = 1;
+    machine_.script("")->exit_at_once = 70;
+    const auto begun = std::chrono::steady_clock::now();
+    start();
+    ASSERT_TRUE(wait_for([&] { return machine_.launches("") == 2; }));
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, milliseconds{1'000});
+    ASSERT_TRUE(wait_for([&] { return machine_.launches("") == 3; }));
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, milliseconds{3'000});
+    start_task();  // without one
+    EXPECT_EQ(machine_.launches("T1"), 1U);
+}
+
+TEST_F(Fleet, AWorkerThatWasASpareIsAdoptedAndAWaitingOneIsNot) {
+    settings_.worker.warm_spares = 1;
+    start();
+    ASSERT_TRUE(wait_for_spare());
+    start_task();
+    const auto pid = machine_.worker("T1")->pid;
+    ASSERT_TRUE(wait_for_spare());
+    const auto waiting = machine_.worker("");
+    leave();
+    EXPECT_TRUE(waiting->ended());
+    start();
+    ASSERT_TRUE(wait_for_status("RUNNING"));
+    EXPECT_EQ(shown()["pid"], pid);
+    EXPECT_EQ(shown()["adopted"], true);
 }
 
 TEST_F(Fleet, ManyTasksStartAndStopTogether) {
