@@ -196,6 +196,7 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
         .bus = bus,
         .live = live,
         .store = **store,
+        .alerts = supervisor.alerts(),
         .settings = settings,
         .clock = system_clock(),
         .version = std::string{kVersion},

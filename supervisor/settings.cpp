@@ -166,7 +166,7 @@ constexpr std::array kKeys{
         "Disk space of all log files together; the oldest rotated files go first.", 1 << 20, 1e15},
 
     Key{"retention", "session_days", [](Settings& s) -> Target { return &s.retention.session_days; },
-        "Days that ended sessions, their timelines and import jobs are kept.", 1, 36'500},
+        "Days that ended sessions, their timelines, resolved alerts and import jobs are kept.", 1, 36'500},
     // clang-format on
 };
 

@@ -78,7 +78,7 @@ struct LogSettings {
 };
 
 struct RetentionSettings {
-    std::uint32_t session_days = 90;  // sessions, timelines, import jobs
+    std::uint32_t session_days = 90;  // sessions, timelines, resolved alerts, import jobs
 };
 
 struct Settings {

@@ -340,6 +340,7 @@ void SupervisorLoop::recover(TaskRuntime& task, const TaskFacts& facts, MonoTime
             case proto::RecoveryAction::kAlertOperator:
                 history.alerted = true;
                 last_error_ = task.code + ": " + why;
+                alerts_.operator_needed(task.code, category, choice.why, choice.advice);
                 break;
             case proto::RecoveryAction::kClearCache:
             case proto::RecoveryAction::kReduceFrequency:
@@ -388,6 +389,7 @@ std::optional<std::string> SupervisorLoop::feed(TaskRuntime& task, TaskEvent eve
     launch_waiting();
     if (task.machine.state != before) {
         task.health_due = clock_.mono_now();  // the checks say something else now
+        if (task.machine.state == ProcessState::kCrashed) alerts_.look_soon();
         show(task, true);
     }
     return std::nullopt;

@@ -23,6 +23,7 @@
 
 namespace fieldwarden::supervisor {
 
+class Alerts;
 class SupervisorLoop;
 
 class Supervisor final : public Control {
@@ -50,6 +51,8 @@ class Supervisor final : public Control {
     // run() returns at once and the workers go on acquiring: the next supervisor adopts them.
     void request_leave();
 
+    // Rules, channels, silences and open alerts. Loaded by open().
+    [[nodiscard]] Alerts& alerts();
     // Where the status channel listens by tcp; "" when it does not.
     [[nodiscard]] std::string status_tcp_endpoint() const;
 

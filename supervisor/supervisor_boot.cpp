@@ -58,6 +58,8 @@ SupervisorLoop::SupervisorLoop(Settings settings, Store& store, StatusBus& bus, 
                                  fmt::format("store: {} was not written: {}", what, error.message));
                    }),
       recorder_(store_queue_, bus_, logs_, log_service_, clock_),
+      alerts_(settings_.server.data_dir, store, store_queue_, bus, live, clock,
+              [this](LogLevel level, const std::string& message) { this->log(level, message); }),
       launch_gate_(settings_.worker.spawn_rate),
       plant_(std::make_shared<const Plant>()) {}
 
@@ -121,6 +123,7 @@ Status SupervisorLoop::load() {
     const auto ids = store_.last_ids();
     if (!ids) return ids.error();
     recorder_.continue_after(ids->first, ids->second);
+    if (const auto alerting = alerts_.open(*plant); !alerting) return alerting.error();
     const auto desired_rows = store_.desired();
     if (!desired_rows) return desired_rows.error();
     Desired desired;
@@ -495,6 +498,8 @@ void SupervisorLoop::tick() {
         show_fleet(now);
         if (watchdog_) systemd::notify_watchdog();
     }
+    // Tasks that end with the supervisor are over for now only: what fires goes on with the next one.
+    if (!stopping_) alerts_.tick(tasks_, now);
     if (now >= prune_due_) {
         prune_due_ = now + kPruneInterval;
         const auto before = clock_.utc_now() - std::chrono::days{settings_.retention.session_days};

@@ -320,6 +320,9 @@ proto::SystemHealthSummary Supervisor::health_summary() const {
 std::string Supervisor::status_tcp_endpoint() const {
     return loop_->status_pub_ ? loop_->status_pub_->tcp_endpoint() : std::string{};
 }
+Alerts& Supervisor::alerts() {
+    return loop_->alerts_;
+}
 PlantPtr Supervisor::plant() const {
     return loop_->plant();
 }
@@ -379,6 +382,7 @@ Result<ApplyResult> Supervisor::apply(const ChangeSet& changes, std::uint64_t ex
     for (const auto& code : changed->changes.changed) {
         changed->configs.emplace(code, keep_config(compiler, code));
     }
+    loop_->alerts_.take_plant(*stored);
     return ask<ApplyResult>(
         [loop = loop_.get(), changed](auto answer) { answer(loop->take_plant(std::move(*changed))); });
 }

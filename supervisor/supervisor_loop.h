@@ -11,6 +11,7 @@
 #include <random>
 #include <zmq.hpp>
 
+#include "supervisor/alerts/alerts.h"
 #include "supervisor/fleet/cgroups.h"
 #include "supervisor/fleet/fleet_link.h"
 #include "supervisor/fleet/instance_lock.h"
@@ -145,6 +146,7 @@ class SupervisorLoop {
     LogService log_service_;
     StoreQueue store_queue_;
     Recorder recorder_;
+    Alerts alerts_;
     std::unique_ptr<FleetLink> link_;
     std::unique_ptr<WorkerLaunch> worker_launch_;
     std::unique_ptr<StatusPub> status_pub_;

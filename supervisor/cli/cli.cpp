@@ -20,9 +20,9 @@ namespace {
 using cli::Common;
 
 constexpr std::array kVerbs{
-    "import",   "export",   "template", "status",          "top",          "start",
-    "stop",     "pause",    "resume",   "restart",         "logs",         "points",
-    "sessions", "timeline", "health",   "test-connection", "test-storage", "watch",
+    "import", "export", "template",        "status",       "top",    "start",    "stop",
+    "pause",  "resume", "restart",         "logs",         "points", "sessions", "timeline",
+    "health", "alerts", "test-connection", "test-storage", "watch",
 };
 
 std::string language_of_environment() {
@@ -59,6 +59,7 @@ struct Arguments {
     unsigned limit = 50;
     std::int64_t session_id = 0;
     std::string code;
+    cli::AlertArguments alerts;
     cli::WatchArguments watch;
 };
 
@@ -213,6 +214,31 @@ class CommandLine {
 
         verb = add("health", "Show the health of the whole installation", "  fieldwarden health");
         runs(verb, [](auto& session) { return cli::show_health(session); });
+        add_alerts();
+    }
+
+    void add_alerts() {
+        auto* verb = add("alerts", "List alerts, or acknowledge them",
+                         "  fieldwarden alerts\n  fieldwarden alerts --state all --task WELD_A\n"
+                         "  fieldwarden alerts ack 12 --note 'cable replaced'");
+        auto& alerts = arguments_.alerts;
+        verb->add_option("--state", alerts.state, "Which alerts")
+            ->check(CLI::IsMember({"open", "firing", "acknowledged", "resolved", "all"}))
+            ->capture_default_str();
+        verb->add_option("--severity", alerts.severity, "Only this severity")
+            ->check(CLI::IsMember({"info", "warning", "critical"}));
+        verb->add_option("--task", alerts.task, "Only alerts of this task");
+        verb->add_option("--limit", alerts.limit, "How many, newest first")
+            ->check(CLI::Range(1, 1000))
+            ->capture_default_str();
+        auto* acknowledge = verb->add_subcommand("ack", "Acknowledge alerts: nobody is told of them again");
+        acknowledge->add_option("ID", alerts.ids, "Numbers from `fieldwarden alerts`")->required();
+        acknowledge->add_option("--note", alerts.note, "What is being done about it");
+        acknowledge->fallthrough();  // --json and the like may stand behind
+        runs(verb, [acknowledge, this](auto& session) {
+            return acknowledge->parsed() ? cli::acknowledge_alerts(session, arguments_.alerts)
+                                         : cli::show_alerts(session, arguments_.alerts);
+        });
     }
 
     void add_follow_verbs() {

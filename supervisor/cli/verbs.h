@@ -46,6 +46,17 @@ int show_sessions(Session& session, const std::optional<std::string>& task, unsi
 int show_timeline(Session& session, std::int64_t id);
 int show_health(Session& session);
 
+struct AlertArguments {
+    std::string state = "open";  // open | firing | acknowledged | resolved | all
+    std::string severity;
+    std::string task;
+    unsigned limit = 50;
+    std::vector<std::int64_t> ids;  // of `alerts ack`
+    std::string note;
+};
+int show_alerts(Session& session, const AlertArguments& arguments);
+int acknowledge_alerts(Session& session, const AlertArguments& arguments);
+
 struct ActionArguments {
     std::string action;
     std::vector<std::string> tasks;

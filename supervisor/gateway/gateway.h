@@ -25,11 +25,14 @@
 
 namespace fieldwarden::supervisor {
 
+class Alerts;
+
 struct Services {
     Control& control;
     StatusBus& bus;
     LiveValues& live;
     Store& store;
+    Alerts& alerts;
     const Settings& settings;
     const Clock& clock;
     std::string version;

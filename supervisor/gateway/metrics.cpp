@@ -18,6 +18,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "supervisor/alerts/alerts.h"
+
 namespace fieldwarden::supervisor::gateway {
 
 using prometheus::ClientMetric;
@@ -168,6 +170,41 @@ void add_sessions(Families& families, const Services& services) {
         add_sources(families, kFleetSources, {}, fleet->data());
 }
 
+// Open alerts are the last values of their topics.
+void add_alerts(Families& families, const Services& services) {
+    std::map<std::pair<std::string, std::string>, double> open;
+    for (const auto state : {proto::AlertState::kFiring, proto::AlertState::kAcknowledged}) {
+        for (const auto& severity : EnumNames<proto::Severity>::table) {
+            open[{std::string(to_name(state)), std::string(severity.name)}] = 0;
+        }
+    }
+    for (const auto& event : services.bus.last_values(kAlertTopic)) {
+        const auto found =
+            open.find({text_member(event->data, "state"), text_member(event->data, "severity")});
+        if (found != open.end()) found->second += 1;
+    }
+    for (const auto& [labels, count] : open) {
+        families.add("fieldwarden_alerts", MetricType::Gauge, "Open alerts by state and severity",
+                     {{"state", labels.first}, {"severity", labels.second}}, count);
+    }
+    const auto channels = services.alerts.delivery_vitals();
+    const auto add = [&](std::string_view name, MetricType type, std::string_view help, auto value) {
+        for (const auto& channel : channels) {
+            families.add(name, type, help, {{"channel", channel.code}}, static_cast<double>(value(channel)));
+        }
+    };
+    add("fieldwarden_alert_notifications_sent_total", MetricType::Counter,
+        "Notifications a channel has taken", [](const ChannelVitals& channel) { return channel.sent; });
+    add("fieldwarden_alert_notifications_failed_total", MetricType::Counter,
+        "Notifications given up after refusal or too many attempts",
+        [](const ChannelVitals& channel) { return channel.failed; });
+    add("fieldwarden_alert_notifications_dropped_total", MetricType::Counter,
+        "Notifications dropped because too many waited or their channel was removed",
+        [](const ChannelVitals& channel) { return channel.dropped; });
+    add("fieldwarden_alert_notifications_waiting", MetricType::Gauge, "Notifications not sent yet",
+        [](const ChannelVitals& channel) { return channel.waiting; });
+}
+
 void add_logs(Families& families, const Services& services) {
     const auto counters = services.control.log_counters();
     for (const auto& [task, counted] : counters.tasks) {
@@ -309,6 +346,7 @@ std::string Metrics::text(const Services& services) {
                  {}, static_cast<double>(services.bus.last_seq()));
     add_processes(families, services);
     add_sessions(families, services);
+    add_alerts(families, services);
     add_logs(families, services);
     add_process(families);
     add_vitals(families, services.control.vitals());

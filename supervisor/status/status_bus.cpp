@@ -174,6 +174,11 @@ void StatusBus::forget(std::string_view topic) {
     }
 }
 
+void StatusBus::forget(std::string_view topic, std::string_view variant) {
+    const std::lock_guard lock{state_->mutex};
+    state_->last.erase(retain_key(topic, variant));
+}
+
 StatusBus::Subscription StatusBus::subscribe(std::string prefix, Listener listener) {
     auto entry = std::make_shared<Entry>();
     entry->prefix = std::move(prefix);

@@ -66,6 +66,8 @@ class StatusBus {
     EventPtr publish_later(std::string topic, std::string type, Event::Make make);
     // Forgets the topic's last values, of every variant (a task was removed).
     void forget(std::string_view topic);
+    // Forgets the last value of one variant.
+    void forget(std::string_view topic, std::string_view variant);
 
     // Calls `listener` for every later event whose topic starts with `prefix` until the handle is dropped.
     using Listener = std::function<void(const EventPtr&)>;

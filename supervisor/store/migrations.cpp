@@ -60,6 +60,23 @@ constexpr std::array<const char*, kStoreSchemaVersion> kMigrations{
     )sql",
     // When somebody last said what a task should be: a schedule's edge after that was missed.
     "ALTER TABLE desired ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;",
+    R"sql(
+    CREATE TABLE alerts (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        error_type TEXT NOT NULL, message TEXT NOT NULL, timestamp INTEGER NOT NULL,
+        process_name TEXT NOT NULL, device_code TEXT NOT NULL, point_code TEXT NOT NULL,
+        severity TEXT NOT NULL, context TEXT NOT NULL, suggested_action TEXT NOT NULL,
+        state TEXT NOT NULL, count INTEGER NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+        rule_id INTEGER NOT NULL, rule_code TEXT NOT NULL, subject TEXT NOT NULL,
+        notified INTEGER NOT NULL, resolved_at INTEGER);
+    CREATE INDEX alerts_by_state ON alerts (state, id);
+    CREATE INDEX alerts_by_task ON alerts (process_name, id);
+    CREATE INDEX alerts_by_end ON alerts (resolved_at);
+
+    CREATE TABLE alert_rules (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, body TEXT NOT NULL);
+    CREATE TABLE alert_channels (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, body TEXT NOT NULL);
+    CREATE TABLE silences (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, body TEXT NOT NULL);
+    )sql",
 };
 
 // A table per kind; a field that plant/schema.h gained since the file was written becomes an empty column.

@@ -41,6 +41,16 @@ class SqliteStore final : public Store {
     Status add_audit(const AuditEntry& entry) override;
     Result<Page<AuditEntry>> audit(PageRequest page) override;
 
+    Status put_alert(const AlertRow& row) override;
+    Result<AlertRow> alert(std::int64_t id) override;
+    Result<Page<AlertRow>> alerts(const AlertFilter& filter, PageRequest page) override;
+    Result<std::vector<AlertRow>> open_alerts() override;
+    Result<std::int64_t> last_alert_id() override;
+    Result<std::vector<AlertDocument>> alert_documents(AlertDocumentKind kind) override;
+    Result<std::int64_t> put_alert_document(AlertDocumentKind kind, const AlertDocument& document,
+                                            const AuditEntry& audit) override;
+    Status remove_alert_document(AlertDocumentKind kind, std::int64_t id, const AuditEntry& audit) override;
+
     Status prune(UtcTime before) override;
     Status check() override;
 

@@ -1,8 +1,4 @@
 // Import jobs, sessions and their timelines, desired states, the process table, the audit trail.
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "supervisor/store/sqlite_rows.h"
 #include "supervisor/store/sqlite_store.h"
 
@@ -23,85 +19,6 @@ struct EnumNames<supervisor::DesiredState> {
 namespace fieldwarden::supervisor {
 
 namespace {
-
-using proto::Json;
-
-std::int64_t micros(UtcTime time) {
-    return time.time_since_epoch().count();
-}
-std::optional<std::int64_t> micros(const std::optional<UtcTime>& time) {
-    return time ? std::optional{micros(*time)} : std::nullopt;
-}
-std::string dumped(const Json& json) {
-    // Text from devices may be no UTF-8; it is stored readable rather than refused.
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-std::optional<std::string> dumped(const std::optional<Json>& json) {
-    return json ? std::optional{dumped(*json)} : std::nullopt;
-}
-template <class E>
-std::optional<std::string_view> name_of(const std::optional<E>& value) {
-    return value ? std::optional{to_name(*value)} : std::nullopt;
-}
-
-// Reads the current row column by column, left to right; keeps the first thing that does not decode.
-class RowReader {
-  public:
-    explicit RowReader(const SqlStatement& row) : row_(row) {}
-
-    std::int64_t integer() { return row_.integer(next_++); }
-    template <class Unsigned>
-    Unsigned count() {
-        return static_cast<Unsigned>(integer());
-    }
-    double number() { return row_.number(next_++); }
-    std::string text() { return row_.string(next_++); }
-    UtcTime time() { return UtcTime{std::chrono::microseconds{integer()}}; }
-    std::optional<std::int64_t> optional_integer() {
-        return here_is_null() ? skip<std::int64_t>() : std::optional{integer()};
-    }
-    std::optional<UtcTime> optional_time() {
-        return here_is_null() ? skip<UtcTime>() : std::optional{time()};
-    }
-    Json json() {
-        auto parsed = Json::parse(row_.text(next_), nullptr, false);
-        if (parsed.is_discarded()) fail();
-        ++next_;
-        return parsed;
-    }
-    std::optional<Json> optional_json() { return here_is_null() ? skip<Json>() : std::optional{json()}; }
-    template <class E>
-    E choice() {
-        const auto value = from_name<E>(row_.text(next_));
-        if (!value) fail();
-        ++next_;
-        return value.value_or(E{});
-    }
-    template <class E>
-    std::optional<E> optional_choice() {
-        return here_is_null() ? skip<E>() : std::optional{choice<E>()};
-    }
-    [[nodiscard]] Status status(std::string_view what) const {
-        if (bad_column_ < 0) return {};
-        return make_error(ErrorKind::kCorrupt,
-                          fmt::format("store: column {} of {} does not decode", bad_column_, what));
-    }
-    void fail() {
-        if (bad_column_ < 0) bad_column_ = next_;
-    }
-
-  private:
-    [[nodiscard]] bool here_is_null() const { return row_.is_null(next_); }
-    template <class T>
-    std::optional<T> skip() {
-        ++next_;
-        return std::nullopt;
-    }
-
-    const SqlStatement& row_;
-    int next_ = 0;
-    int bad_column_ = -1;
-};
 
 constexpr std::string_view kJobColumns =
     "id, file_name, mode, status, created_at, applied_at, created_by, base_revision, summary";
@@ -195,81 +112,6 @@ AuditEntry read_audit(RowReader& row) {
     entry.subject = row.text();
     entry.detail = row.json();
     return entry;
-}
-
-// All rows of `statement`, each read by `read_row`.
-template <class ReadRow>
-auto collect(SqlStatement& statement, std::string_view what, ReadRow&& read_row)
-    -> Result<std::vector<decltype(read_row(std::declval<RowReader&>()))>> {
-    std::vector<decltype(read_row(std::declval<RowReader&>()))> items;
-    while (true) {
-        const auto more = statement.step();
-        if (!more) return more.error();
-        if (!*more) return items;
-        RowReader row{statement};
-        items.push_back(read_row(row));
-        if (const auto fine = row.status(what); !fine) return fine.error();
-    }
-}
-
-template <class ReadRow>
-auto one_row(SqlStatement& statement, std::string_view what, std::int64_t id, ReadRow&& read_row)
-    -> Result<decltype(read_row(std::declval<RowReader&>()))> {
-    auto found = collect(statement, what, read_row);
-    if (!found) return found.error();
-    if (found->empty()) return make_error(ErrorKind::kNotFound, fmt::format("there is no {} {}", what, id));
-    return std::move(found->front());
-}
-
-// One page of `columns` from `table_and_where`, newest id first, with the total; `values` are its parameters.
-template <class ReadRow, class... Values>
-auto page_of(SqlDatabase& database, std::string_view columns, const std::string& table_and_where,
-             PageRequest page, std::string_view what, ReadRow&& read_row, const Values&... values)
-    -> Result<Page<decltype(read_row(std::declval<RowReader&>()))>> {
-    Page<decltype(read_row(std::declval<RowReader&>()))> out;
-    auto count = database.prepare(fmt::format("SELECT count(*) FROM {}", table_and_where));
-    if (!count) return count.error();
-    const auto counted = count->bind(values...).step();
-    if (!counted) return counted.error();
-    out.total = static_cast<std::uint64_t>(count->integer(0));
-    auto rows = database.prepare(
-        fmt::format("SELECT {} FROM {} ORDER BY id DESC LIMIT ? OFFSET ?", columns, table_and_where));
-    if (!rows) return rows.error();
-    const std::int64_t size = std::clamp<std::uint32_t>(page.page_size, 1, 1000);
-    const std::int64_t before = (std::max<std::int64_t>(page.page, 1) - 1) * size;
-    auto items = collect(rows->bind(values..., size, before), what, read_row);
-    if (!items) return items.error();
-    out.items = std::move(*items);
-    return out;
-}
-
-// Runs one statement; kNotFound when it changed nothing and `what` must exist.
-template <class... Values>
-Status change_one(SqlDatabase& database, std::string_view what, std::int64_t id, std::string_view sql,
-                  const Values&... values) {
-    auto statement = database.prepare(sql);
-    if (!statement) return statement.error();
-    if (const auto done = statement->bind(values...).run(); !done) return done;
-    if (database.changes() == 0) {
-        return make_error(ErrorKind::kNotFound, fmt::format("there is no {} {}", what, id));
-    }
-    return {};
-}
-
-template <class... Values>
-Status run(SqlDatabase& database, std::string_view sql, const Values&... values) {
-    auto statement = database.prepare(sql);
-    if (!statement) return statement.error();
-    return statement->bind(values...).run();
-}
-
-// An INSERT whose first parameter is the id (NULL: the next one); returns the id it got.
-template <class... Values>
-Result<std::int64_t> insert(SqlDatabase& database, std::string_view sql, std::int64_t id,
-                            const Values&... values) {
-    const auto given = id == 0 ? std::nullopt : std::optional{id};
-    if (const auto done = run(database, sql, given, values...); !done) return done.error();
-    return database.last_insert_id();
 }
 
 }  // namespace
@@ -471,7 +313,8 @@ Status SqliteStore::prune(UtcTime before) {
     return write(Sync::kNormal, [&](SqlDatabase& database) -> Status {
         for (const std::string_view sql :
              {"DELETE FROM log_entries WHERE session_id IN (SELECT id FROM sessions WHERE stopped_at < ?)",
-              "DELETE FROM sessions WHERE stopped_at < ?", "DELETE FROM import_jobs WHERE created_at < ?"}) {
+              "DELETE FROM sessions WHERE stopped_at < ?", "DELETE FROM import_jobs WHERE created_at < ?",
+              "DELETE FROM alerts WHERE resolved_at < ?"}) {
             if (const auto done = run(database, sql, micros(before)); !done) return done;
         }
         return {};

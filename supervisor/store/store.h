@@ -101,6 +101,32 @@ struct SessionFilter {
     bool active_only = false;
 };
 
+// An alert as it is kept: the shape of CONTRACT 5, and what a new supervisor needs to take it up.
+struct AlertRow {
+    proto::Alert alert;
+    std::int64_t rule_id = 0;
+    std::string rule_code;
+    std::string subject;    // "task:T1"; an open alert is the only one of its rule and subject
+    bool notified = false;  // the channels have been told that it fires
+    std::optional<UtcTime> resolved_at;
+};
+
+struct AlertFilter {
+    std::optional<proto::AlertState> state = {};
+    bool open_only = false;  // not resolved
+    std::optional<proto::Severity> severity = {};
+    std::optional<std::string> task_code = {};
+    std::optional<UtcTime> since = {};  // last seen then or later
+};
+
+// The configuration of alerting, as JSON documents whose form supervisor/alerts knows.
+enum class AlertDocumentKind : std::uint8_t { kRule, kChannel, kSilence };
+struct AlertDocument {
+    std::int64_t id = 0;
+    std::string code;  // unique among its kind; a silence has none
+    proto::Json body = proto::Json::object();
+};
+
 class Store {
   public:
     virtual ~Store() = default;
@@ -145,7 +171,22 @@ class Store {
     virtual Status add_audit(const AuditEntry& entry) = 0;
     virtual Result<Page<AuditEntry>> audit(PageRequest page) = 0;  // newest first
 
-    // Deletes ended sessions, their timelines and import jobs older than `before`.
+    // --- alerting ---
+    // Adds the alert or replaces the one of its id. Ids are given by the supervisor.
+    virtual Status put_alert(const AlertRow& row) = 0;
+    virtual Result<AlertRow> alert(std::int64_t id) = 0;                                     // kNotFound
+    virtual Result<Page<AlertRow>> alerts(const AlertFilter& filter, PageRequest page) = 0;  // newest first
+    virtual Result<std::vector<AlertRow>> open_alerts() = 0;                                 // oldest first
+    virtual Result<std::int64_t> last_alert_id() = 0;  // the highest ever given
+    virtual Result<std::vector<AlertDocument>> alert_documents(AlertDocumentKind kind) = 0;  // by id
+    // Adds (id 0) or replaces, together with the audit entry; returns the id. kConflict: the code is taken;
+    // kNotFound: there is no such id.
+    virtual Result<std::int64_t> put_alert_document(AlertDocumentKind kind, const AlertDocument& document,
+                                                    const AuditEntry& audit) = 0;
+    virtual Status remove_alert_document(AlertDocumentKind kind, std::int64_t id,
+                                         const AuditEntry& audit) = 0;  // kNotFound
+
+    // Deletes ended sessions, their timelines, import jobs and resolved alerts older than `before`.
     virtual Status prune(UtcTime before) = 0;
     // A cheap write and read: for /readyz and the supervisor's own health.
     virtual Status check() = 0;

@@ -538,6 +538,140 @@ TEST_P(StoreContract, AKillInTheMiddleOfAChangeLeavesAllOfItOrNothing) {
     }
 }
 
+AlertRow an_alert(std::int64_t id, std::string task_code) {
+    AlertRow row;
+    auto& alert = row.alert;
+    alert.id = id;
+    alert.error_type = "connection_error";
+    alert.message = "device D1 is not connected: 无应答";
+    alert.timestamp = kNoon;
+    alert.process_name = std::move(task_code);
+    alert.device_code = "D1";
+    alert.point_code = "P1";
+    alert.severity = proto::Severity::kCritical;
+    alert.context = {{"rule", "R"}, {"detail", "x"}};
+    alert.suggested_action = "look at it";
+    alert.count = 3;
+    alert.first_at = kNoon - seconds{60};
+    alert.last_at = kNoon;
+    row.rule_id = 4;
+    row.rule_code = "R";
+    row.subject = "device:T1/D1";
+    row.notified = true;
+    return row;
+}
+
+TEST_P(StoreContract, AlertsAreKeptAsTheyAreAndReplacedById) {
+    EXPECT_EQ(store_->last_alert_id().value(), 0);
+    ASSERT_TRUE(store_->put_alert(an_alert(1, "T1")));
+    reopen();
+    const auto stored = store_->alert(1);
+    ASSERT_TRUE(stored) << stored.error().message;
+    const auto wanted = an_alert(1, "T1");
+    EXPECT_EQ(proto::to_json(stored->alert), proto::to_json(wanted.alert));
+    EXPECT_EQ(stored->rule_id, wanted.rule_id);
+    EXPECT_EQ(stored->rule_code, wanted.rule_code);
+    EXPECT_EQ(stored->subject, wanted.subject);
+    EXPECT_TRUE(stored->notified);
+    EXPECT_EQ(stored->resolved_at, std::nullopt);
+
+    auto over = wanted;
+    over.alert.state = proto::AlertState::kResolved;
+    over.resolved_at = kNoon;
+    ASSERT_TRUE(store_->put_alert(over));
+    EXPECT_EQ(store_->alert(1)->alert.state, proto::AlertState::kResolved);
+    EXPECT_EQ(store_->alert(1)->resolved_at, kNoon);
+    EXPECT_EQ(store_->alerts({}, {})->total, 1U);
+    const auto none = store_->alert(2);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().kind, ErrorKind::kNotFound);
+}
+
+TEST_P(StoreContract, AlertsAreFoundByWhatTheyAre) {
+    for (std::int64_t id = 1; id <= 6; ++id) {
+        auto row = an_alert(id, id % 2 == 0 ? "EVEN" : "ODD");
+        row.alert.last_at = kNoon + seconds{id};
+        if (id <= 2) {
+            row.alert.state = proto::AlertState::kResolved;
+            row.resolved_at = kNoon + seconds{id};
+        } else if (id == 3) {
+            row.alert.state = proto::AlertState::kAcknowledged;
+        }
+        if (id == 6) row.alert.severity = proto::Severity::kInfo;
+        ASSERT_TRUE(store_->put_alert(row));
+    }
+    const auto ids = [&](const AlertFilter& filter) {
+        std::vector<std::int64_t> found;
+        for (const auto& row : store_->alerts(filter, {}).value().items) found.push_back(row.alert.id);
+        return found;
+    };
+    using Ids = std::vector<std::int64_t>;
+    EXPECT_EQ(ids({}), (Ids{6, 5, 4, 3, 2, 1}));
+    EXPECT_EQ(ids({.open_only = true}), (Ids{6, 5, 4, 3}));
+    EXPECT_EQ(ids({.state = proto::AlertState::kAcknowledged}), (Ids{3}));
+    EXPECT_EQ(ids({.severity = proto::Severity::kInfo}), (Ids{6}));
+    EXPECT_EQ(ids({.task_code = "ODD"}), (Ids{5, 3, 1}));
+    EXPECT_EQ(ids({.open_only = true, .task_code = "EVEN", .since = kNoon + seconds{5}}), (Ids{6}));
+    const auto page = store_->alerts({}, {2, 4});
+    ASSERT_TRUE(page);
+    EXPECT_EQ(page->total, 6U);
+    ASSERT_EQ(page->items.size(), 2U);
+    EXPECT_EQ(page->items.front().alert.id, 2);
+
+    std::vector<std::int64_t> open;
+    const auto left = store_->open_alerts();
+    ASSERT_TRUE(left);
+    for (const auto& row : *left) open.push_back(row.alert.id);
+    EXPECT_EQ(open, (Ids{3, 4, 5, 6}));
+}
+
+TEST_P(StoreContract, OnlyResolvedAlertsArePrunedAndTheirIdsStayTaken) {
+    auto over = an_alert(9, "T1");
+    over.alert.state = proto::AlertState::kResolved;
+    over.resolved_at = kNoon;
+    ASSERT_TRUE(store_->put_alert(an_alert(8, "T1")));
+    ASSERT_TRUE(store_->put_alert(over));
+    ASSERT_TRUE(store_->prune(kNoon));
+    EXPECT_TRUE(store_->alert(9));
+    ASSERT_TRUE(store_->prune(kNoon + seconds{1}));
+    EXPECT_FALSE(store_->alert(9));
+    EXPECT_TRUE(store_->alert(8));
+    reopen();
+    EXPECT_EQ(store_->last_alert_id().value(), 9);
+}
+
+TEST_P(StoreContract, TheConfigurationOfAlertingIsKeptWithItsAudit) {
+    for (const auto kind :
+         {AlertDocumentKind::kRule, AlertDocumentKind::kChannel, AlertDocumentKind::kSilence}) {
+        const auto audits = store_->audit({})->total;
+        const auto id = store_->put_alert_document(kind, {0, "A", {{"x", 1}}}, by("make"));
+        ASSERT_TRUE(id) << id.error().message;
+        const auto taken = store_->put_alert_document(kind, {0, "A", {{"x", 2}}}, by("again"));
+        ASSERT_FALSE(taken);
+        EXPECT_EQ(taken.error().kind, ErrorKind::kConflict);
+        ASSERT_TRUE(store_->put_alert_document(kind, {0, "", {{"x", 3}}}, by("make")));
+        ASSERT_TRUE(store_->put_alert_document(kind, {0, "", {{"x", 4}}}, by("make")))
+            << "no code is taken by none";
+        ASSERT_TRUE(store_->put_alert_document(kind, {*id, "A", {{"x", 5}}}, by("change")));
+        reopen();
+        const auto all = store_->alert_documents(kind);
+        ASSERT_TRUE(all);
+        ASSERT_EQ(all->size(), 3U);
+        EXPECT_EQ(all->front().id, *id);
+        EXPECT_EQ(all->front().code, "A");
+        EXPECT_EQ(all->front().body["x"], 5);
+        EXPECT_EQ(store_->put_alert_document(kind, {4711, "B", {}}, by("change")).error().kind,
+                  ErrorKind::kNotFound);
+        EXPECT_EQ(store_->remove_alert_document(kind, 4711, by("delete")).error().kind, ErrorKind::kNotFound);
+        ASSERT_TRUE(store_->remove_alert_document(kind, *id, by("delete")));
+        EXPECT_EQ(store_->alert_documents(kind)->size(), 2U);
+        EXPECT_EQ(store_->audit({})->total, audits + 5) << "what was refused left no trace";
+        const auto next = store_->put_alert_document(kind, {0, "A", {}}, by("make"));
+        ASSERT_TRUE(next);
+        EXPECT_GT(*next, *id) << "ids are not given twice";
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, StoreContract, testing::ValuesIn(store_implementations()),
                          [](const auto& of) { return of.param.name; });
 

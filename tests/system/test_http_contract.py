@@ -1,11 +1,15 @@
 """proto/openapi.yaml against a running server: every operation is called, every answer is what it says."""
+import datetime
 import io
 
 import jsonschema
 import openpyxl
 import pytest
 
+from harness import eventually
 from http_support import check_response, is_event_stream, is_websocket, operations, server  # noqa: F401
+
+TOMORROW = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)).isoformat()
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,18 @@ def world(server):  # noqa: F811
     session = started.json()["session_id"]
     book = io.BytesIO(server.call("get", "/api/v1/export").content)
     job = server.call("post", "/api/v1/import-jobs", files={"file": ("plant.xlsx", book)}).json()
-    return {"records": records, "session": session, "job": job["id"], "task": "CTASK"}
+    for kind, fields in {
+        "alert-rules": {"code": "CRULE", "kind": "disk_low", "parameters": {"free_mb": 1e12}, "channels": ["log"]},
+        "alert-channels": {"code": "CCHANNEL", "type": "log"},
+    }.items():
+        response = server.call("post", f"/api/v1/{kind}", json=fields)
+        assert response.status_code in (201, 409), response.text
+        records[kind] = fields["code"]
+    silence = server.call("post", "/api/v1/silences", json={"ends_at": TOMORROW})
+    records["silences"] = silence.json()["id"]
+    # The rule on the disk always holds: an alert to show and to acknowledge.
+    alerts = eventually(lambda: server.call("get", "/api/v1/alerts?state=open").json()["items"], "an open alert")
+    return {"records": records, "session": session, "job": job["id"], "task": "CTASK", "alert": alerts[0]["id"]}
 
 
 def concrete(path: str, world: dict) -> str:
@@ -48,6 +63,8 @@ def concrete(path: str, world: dict) -> str:
         return path.replace("{id}", str(world["job"]))
     if "/sessions/{id}" in path:
         return path.replace("{id}", str(world["session"]))
+    if "/alerts/{id}" in path:
+        return path.replace("{id}", str(world["alert"]))
     for kind, code in world["records"].items():
         path = path.replace(f"/{kind}/{{id}}", f"/{kind}/{code}")
     assert "{" not in path, path
@@ -77,6 +94,13 @@ BODIES = {
     },
     "createPoint": {"point_code": "CP2", "device_code": "CD", "address": "co:9", "data_type": "bool"},
     "createSink": {"sink_code": "CK2", "type": "history", "url": "history://local"},
+    "createAlertRule": {"code": "CRULE2", "kind": "threshold", "points": ["CP"], "parameters": {"above": 5}},
+    "changeAlertRule": {"name": "changed", "for_ms": 1000},
+    "createAlertChannel": {"code": "CCHANNEL2", "type": "webhook", "options": {"url": "http://127.0.0.1:9", "secret": "s"}},
+    "changeAlertChannel": {"name": "changed"},
+    "createSilence": {"ends_at": TOMORROW, "tasks": ["CTASK"]},
+    "changeSilence": {"comment": "changed"},
+    "acknowledgeAlert": {"note": "seen"},
     "createTask": {"task_code": "CTASK2", "task_name": "x", "devices": ["CD"], "period_ms": 1000},
 }
 
@@ -133,7 +157,7 @@ def test_both_aliases_and_the_trailing_slash(server):  # noqa: F811
 
 
 def test_undocumented_paths_do_not_exist(server, contract):  # noqa: F811
-    for path in ("/api", "/api/v1", "/api/v2/sites", "/api/v1/users", "/api/v1/tokens", "/api/v1/alerts", "/index.html", "/wsx"):
+    for path in ("/api", "/api/v1", "/api/v2/sites", "/api/v1/users", "/api/v1/tokens", "/index.html", "/wsx"):
         assert path not in contract["paths"]
         assert server.call("get", path).status_code == 404, path
 
@@ -169,9 +193,10 @@ def test_the_export_opens_in_a_spreadsheet(server):  # noqa: F811
 def test_deletes_answer_as_documented(server, contract, world):  # noqa: F811
     server.call("post", "/api/v1/tasks/CTASK/stop")
     # Against the order of references, so that nothing is in the way.
-    for kind in ("tasks", "sinks", "points", "devices", "device-types", "sites"):
+    for kind in ("silences", "alert-rules", "alert-channels", "tasks", "sinks", "points", "devices", "device-types", "sites"):
         operation = contract["paths"][f"/api/v1/{kind}/{{id}}"]["delete"]
-        for code in (world["records"][kind], world["records"][kind] + "2"):
+        code = world["records"][kind]
+        for code in [code] if kind == "silences" else [code, code + "2"]:
             response = server.call("delete", f"/api/v1/{kind}/{code}")
             check_response(contract, operation, response)
             assert response.status_code == 204, response.text

@@ -61,6 +61,18 @@ HttpResponse list_audit(const HttpRequest& request, Context& context);
 HttpResponse topics_socket(const HttpRequest& request, Context& context);
 HttpResponse fleet_socket(const HttpRequest& request, Context& context);
 
+// alerts.cpp: alerts, and the three kinds of their configuration.
+HttpResponse list_alerts(const HttpRequest& request, Context& context);
+HttpResponse show_alert(const HttpRequest& request, Context& context);
+HttpResponse acknowledge_alert(const HttpRequest& request, Context& context);
+HttpResponse list_alert_rule_kinds(const HttpRequest& request, Context& context);
+HttpResponse test_alert_channel(const HttpRequest& request, Context& context);
+HttpResponse list_alert_documents(AlertDocumentKind kind, const HttpRequest& request, Context& context);
+HttpResponse create_alert_document(AlertDocumentKind kind, const HttpRequest& request, Context& context);
+HttpResponse show_alert_document(AlertDocumentKind kind, const HttpRequest& request, Context& context);
+HttpResponse change_alert_document(AlertDocumentKind kind, const HttpRequest& request, Context& context);
+HttpResponse remove_alert_document(AlertDocumentKind kind, const HttpRequest& request, Context& context);
+
 // probes.cpp
 HttpResponse test_connection(const HttpRequest& request, Context& context);
 HttpResponse test_storage(const HttpRequest& request, Context& context);

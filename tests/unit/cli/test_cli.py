@@ -104,7 +104,7 @@ def test_help_names_every_verb_and_each_has_examples():
     answer = run("--help")
     assert answer.returncode == 0
     for verb in ("import export template status top start stop pause resume restart logs points sessions timeline "
-                 "health test-connection test-storage watch").split():
+                 "health alerts test-connection test-storage watch").split():
         assert verb in answer.stdout
         one = run(verb, "--help")
         assert one.returncode == 0 and "Examples:" in one.stdout, verb
@@ -235,6 +235,32 @@ def test_health(server):
     answer = run("health", server=server)
     assert answer.returncode == 0
     assert "3 processes: 2 healthy, 1 warning, 0 critical" in answer.stdout and "3 of 9 points" in answer.stdout
+
+
+ALERT = {"id": 12, "severity": "critical", "state": "firing", "process_name": "WELD_A", "device_code": "焊机一",
+         "point_code": "", "first_at": "2026-11-22T08:00:00.000Z", "count": 3, "message": "device \x1b[31m is away"}
+
+
+def test_alerts_are_listed_open_ones_first_and_filtered(server):
+    server.answers["GET", "/api/v1/alerts"] = {**page(ALERT), "total": 7}
+    shown = run("alerts", "--severity", "critical", "--task", "WELD A", server=server).stdout
+    assert "焊机一" in shown and "1 of 7" in shown and "\x1b" not in shown
+    assert server.seen[-1][1] == "/api/v1/alerts?page_size=50&state=open&severity=critical&task_code=WELD%20A"
+    assert json.loads(run("alerts", "--json", "--state", "all", server=server).stdout)["items"] == [ALERT]
+    assert "state" not in server.seen[-1][1]
+    server.answers["GET", "/api/v1/alerts"] = page()
+    assert "No alert is open" in run("alerts", server=server).stdout
+
+
+def test_alerts_are_acknowledged_one_by_one(server):
+    server.answers["POST", "/api/v1/alerts/12/ack"] = {**ALERT, "state": "acknowledged"}
+    server.answers["POST", "/api/v1/alerts/13/ack"] = (409, {"detail": "alert 13 is resolved"})
+    assert "acknowledged" in run("alerts", "ack", "12", "--note", "seen", server=server).stdout
+    assert json.loads(server.seen[-1][2]) == {"note": "seen"}
+    some = run("alerts", "ack", "13", "12", "--json", server=server)
+    assert some.returncode == 1 and "alert 13 is resolved" in some.stderr
+    assert [each["id"] for each in json.loads(some.stdout)["items"]] == [12]
+    assert run("alerts", "ack", server=server).returncode == 2
 
 
 @pytest.mark.parametrize("verb, path, member", [("test-connection", "/api/v1/test-connection", "device_code"),

@@ -116,6 +116,51 @@ class FakeStore final : public Store {
         return {};
     }
     Result<Page<AuditEntry>> audit(PageRequest) override { return Page<AuditEntry>{}; }
+    Status put_alert(const AlertRow& row) override {
+        const std::lock_guard lock{mutex};
+        alert_rows[row.alert.id] = row;
+        return {};
+    }
+    Result<AlertRow> alert(std::int64_t id) override {
+        const std::lock_guard lock{mutex};
+        const auto found = alert_rows.find(id);
+        if (found == alert_rows.end()) return make_error(ErrorKind::kNotFound, "no such alert");
+        return found->second;
+    }
+    Result<Page<AlertRow>> alerts(const AlertFilter&, PageRequest) override { return Page<AlertRow>{}; }
+    Result<std::vector<AlertRow>> open_alerts() override {
+        const std::lock_guard lock{mutex};
+        std::vector<AlertRow> rows;
+        for (const auto& [id, row] : alert_rows) {
+            if (!row.resolved_at) rows.push_back(row);
+        }
+        return rows;
+    }
+    Result<std::int64_t> last_alert_id() override {
+        const std::lock_guard lock{mutex};
+        return alert_rows.empty() ? 0 : alert_rows.rbegin()->first;
+    }
+    Result<std::vector<AlertDocument>> alert_documents(AlertDocumentKind kind) override {
+        const std::lock_guard lock{mutex};
+        std::vector<AlertDocument> all;
+        for (const auto& [id, document] : alert_config[kind]) all.push_back(document);
+        return all;
+    }
+    Result<std::int64_t> put_alert_document(AlertDocumentKind kind, const AlertDocument& document,
+                                            const AuditEntry& entry) override {
+        const std::lock_guard lock{mutex};
+        auto kept = document;
+        if (kept.id == 0) kept.id = ++last_record;
+        alert_config[kind][kept.id] = kept;
+        audits.push_back(entry);
+        return kept.id;
+    }
+    Status remove_alert_document(AlertDocumentKind kind, std::int64_t id, const AuditEntry& entry) override {
+        const std::lock_guard lock{mutex};
+        if (alert_config[kind].erase(id) == 0) return make_error(ErrorKind::kNotFound, "no such document");
+        audits.push_back(entry);
+        return {};
+    }
     Status prune(UtcTime before) override {
         const std::lock_guard lock{mutex};
         pruned_before = before;
@@ -131,6 +176,8 @@ class FakeStore final : public Store {
     std::map<std::string, DesiredRow> desired_states;
     std::map<std::string, ProcessRow> process_rows;
     std::vector<AuditEntry> audits;
+    std::map<std::int64_t, AlertRow> alert_rows;
+    std::map<AlertDocumentKind, std::map<std::int64_t, AlertDocument>> alert_config;
     std::optional<UtcTime> pruned_before;
 };
 

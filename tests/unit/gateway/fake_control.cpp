@@ -308,6 +308,19 @@ void FakeControl::tick() {
     bus_.publish("fleet", "processor_status", proto::to_json(fleet));
 }
 
+Status fire_sample_alert(Alerts& alerts) {
+    const auto made = alerts.config().create(AlertDocumentKind::kRule,
+                                             {{"code", "sample"},
+                                              {"kind", "disk_low"},
+                                              {"parameters", {{"free_mb", 1e12}}},
+                                              {"channels", {"log"}}},
+                                             {});
+    if (!made.ok())
+        return made.error ? *made.error : make_error(ErrorKind::kInternal, "the sample rule is wrong");
+    alerts.tick({}, system_clock().mono_now());
+    return {};
+}
+
 Record make_record(Kind kind, const std::map<std::string, std::string>& cells) {
     const auto& schema = schema_of(kind);
     Record record;

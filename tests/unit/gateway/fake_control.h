@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/alerts/alerts.h"
 #include "supervisor/control.h"
 #include "supervisor/status/live_values.h"
 #include "supervisor/status/status_bus.h"
@@ -64,6 +65,8 @@ class FakeControl : public Control {
 // Two sites, two device types, three devices with twelve points, a sink with a secret, and the tasks T1 (two
 // devices) and T10 (one): stored in an empty store.
 Result<PlantPtr> store_sample_plant(Store& store);
+// An alert without a fleet: a rule on the disk that always holds.
+Status fire_sample_alert(Alerts& alerts);
 // A record of the fields given by name; the others are empty.
 Record make_record(Kind kind, const std::map<std::string, std::string>& cells);
 

@@ -10,6 +10,7 @@
 
 #include "fake_control.h"
 #include "raw_client.h"
+#include "supervisor/alerts/alerts.h"
 #include "supervisor/gateway/gateway.h"
 
 namespace fieldwarden::supervisor::testing {
@@ -24,15 +25,21 @@ class GatewayFixture : public ::testing::Test {
         store_ = open_sqlite_store(settings_.server.data_dir + "/state.db").value();
         ASSERT_TRUE(store_sample_plant(*store_));
         control_ = std::make_unique<FakeControl>(*store_, bus_, live_, system_clock());
+        queue_ = std::make_unique<StoreQueue>(*store_, [](const std::string&, const Error&) {});
+        alerts_ = std::make_unique<Alerts>(settings_.server.data_dir, *store_, *queue_, bus_, live_,
+                                           system_clock(), [](proto::LogLevel, const std::string&) {});
+        ASSERT_TRUE(alerts_->open(control_->plant()));
         start_gateway();
     }
     void TearDown() override {
         gateway_.reset();
+        alerts_.reset();
+        queue_.reset();
         std::filesystem::remove_all(settings_.server.data_dir);
     }
     void start_gateway() {
         gateway_ = std::make_unique<Gateway>(
-            Services{*control_, bus_, live_, *store_, settings_, system_clock(), "test"});
+            Services{*control_, bus_, live_, *store_, *alerts_, settings_, system_clock(), "test"});
         port_ = gateway_->start().value();
         token_ = load_or_create_admin_token(settings_.server.data_dir).value();
     }
@@ -71,6 +78,8 @@ class GatewayFixture : public ::testing::Test {
     LiveValues live_;
     std::unique_ptr<Store> store_;
     std::unique_ptr<FakeControl> control_;
+    std::unique_ptr<StoreQueue> queue_;
+    std::unique_ptr<Alerts> alerts_;
     std::unique_ptr<Gateway> gateway_;
     std::uint16_t port_ = 0;
     std::string token_;

@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "fake_control.h"
+#include "supervisor/alerts/alerts.h"
 #include "supervisor/gateway/gateway.h"
 
 using namespace fieldwarden;
@@ -56,7 +57,12 @@ int main(int argc, char** argv) {
     StatusBus bus(system_clock());
     LiveValues live;
     testing::FakeControl control(**store, bus, live, system_clock());
-    Services services{control, bus, live, **store, settings, system_clock(), "test"};
+    StoreQueue queue(**store, [](const std::string&, const Error&) {});
+    Alerts alerts(settings.server.data_dir, **store, queue, bus, live, system_clock(),
+                  [](proto::LogLevel, const std::string&) {});
+    if (const auto opened = alerts.open(control.plant()); !opened) return fail(opened.error());
+    if (const auto fired = testing::fire_sample_alert(alerts); !fired) return fail(fired.error());
+    Services services{control, bus, live, **store, alerts, settings, system_clock(), "test"};
     services.log = [](proto::LogLevel level, std::string_view line) {
         fmt::print(stderr, "{} {}\n", to_name(level), line);
     };
