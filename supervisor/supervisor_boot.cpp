@@ -137,7 +137,7 @@ Status SupervisorLoop::load() {
         },
         [this] {
             std::vector<std::string> codes;
-            for (const auto& record : this->plant()->of(Kind::kTask).all()) codes.push_back(record.code());
+            for (const auto& record : this->plant()->of(Kind::kTask).all()) codes.emplace_back(record.code());
             return codes;
         });
     take_up_processes(desired);

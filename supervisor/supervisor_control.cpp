@@ -339,7 +339,7 @@ LogPage Supervisor::all_logs(const LogQuery& query) {
     loop_->log_service_.flush();
     std::vector<std::vector<std::string>> streams{{supervisor_log_file(data_dir)}};
     for (const auto& task : plant()->of(Kind::kTask).all()) {
-        streams.push_back(files_of_task(data_dir, task.code()));
+        streams.push_back(files_of_task(data_dir, std::string{task.code()}));
     }
     return search_streams(streams, query);
 }

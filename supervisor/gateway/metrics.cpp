@@ -180,7 +180,7 @@ void add_alerts(Families& families, const Services& services) {
     }
     for (const auto& event : services.bus.last_values(kAlertTopic)) {
         const auto found =
-            open.find({text_member(event->data, "state"), text_member(event->data, "severity")});
+            open.find({text_member(event->data(), "state"), text_member(event->data(), "severity")});
         if (found != open.end()) found->second += 1;
     }
     for (const auto& [labels, count] : open) {

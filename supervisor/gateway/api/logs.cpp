@@ -69,7 +69,7 @@ HttpResponse task_logs(const HttpRequest& request, Context& context) {
     if (!task) return missing("task", request.param("id"));
     const auto query = read_log_query(request);
     if (!query) return query.error();
-    return find_page(context, task->code(), *query);
+    return find_page(context, std::string{task->code()}, *query);
 }
 
 HttpResponse search_all_logs(const HttpRequest& request, Context& context) {

@@ -179,13 +179,13 @@ TEST_F(AlertsTest, AnOpenAlertIsALastValueOfItsTopicUntilItIsResolved) {
     const auto event = bus_.last_values("error_alerts.").front();
     EXPECT_EQ(event->topic, "error_alerts.supervisor");
     EXPECT_EQ(event->type, "error_alert");
-    EXPECT_EQ(event->data["state"], "firing");
-    EXPECT_EQ(store_.alert(event->data["id"])->alert.state, proto::AlertState::kFiring);
+    EXPECT_EQ(event->data()["state"], "firing");
+    EXPECT_EQ(store_.alert(event->data()["id"])->alert.state, proto::AlertState::kFiring);
     ASSERT_TRUE(alerts_->config().change(kRule, "full", {{"enabled", false}}, kLi).ok());
     EXPECT_TRUE(bus_.last_values("error_alerts.").empty());
     queue_->flush();
-    EXPECT_EQ(store_.alert(event->data["id"])->alert.state, proto::AlertState::kResolved);
-    EXPECT_EQ(alerts_->acknowledge(event->data["id"], "", kLi).error().kind, ErrorKind::kConflict);
+    EXPECT_EQ(store_.alert(event->data()["id"])->alert.state, proto::AlertState::kResolved);
+    EXPECT_EQ(alerts_->acknowledge(event->data()["id"], "", kLi).error().kind, ErrorKind::kConflict);
     EXPECT_EQ(alerts_->acknowledge(4711, "", kLi).error().kind, ErrorKind::kNotFound);
 }
 
@@ -193,7 +193,7 @@ TEST_F(AlertsTest, AnAcknowledgementIsStoredPublishedAndAudited) {
     always();
     const auto id = alerts_->open_alerts().front().alert.id;
     ASSERT_TRUE(alerts_->acknowledge(id, "seen", kLi));
-    EXPECT_EQ(bus_.last_values("error_alerts.").front()->data["state"], "acknowledged");
+    EXPECT_EQ(bus_.last_values("error_alerts.").front()->data()["state"], "acknowledged");
     EXPECT_EQ(store_.alert(id)->alert.state, proto::AlertState::kAcknowledged);
     EXPECT_EQ(store_.audits.back().action, "alert.ack");
     EXPECT_EQ(store_.audits.back().actor.name, "li");

@@ -215,7 +215,9 @@ TEST(LiveTableTest, KeepsEveryTypeOfValue) {
         table.update({with(5, 2, value)});
         table.take(out);
         ASSERT_EQ(out.size(), news);
-        if (news != 0) EXPECT_EQ(out[0].value, value);
+        if (news != 0) {
+            EXPECT_EQ(out[0].value, value);
+        }
     }
 }
 

@@ -211,10 +211,13 @@ TEST(GatewayStart, RefusesToListenBeyondLoopback) {
     LiveValues live;
     auto store = open_sqlite_store(settings.server.data_dir + "/state.db").value();
     FakeControl control(*store, bus, live, system_clock());
+    StoreQueue queue(*store, [](const std::string&, const Error&) {});
+    auto alerts = std::make_unique<Alerts>(settings.server.data_dir, *store, queue, bus, live, system_clock(),
+                                           [](proto::LogLevel, const std::string&) {});
     for (const auto* address :
          {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", "not an address", ":::", "127.0.0.1:99999"}) {
         settings.server.listen = address;
-        Gateway gateway(Services{control, bus, live, *store, settings, system_clock(), "test"});
+        Gateway gateway(Services{control, bus, live, *store, *alerts, settings, system_clock(), "test"});
         const auto started = gateway.start();
         ASSERT_FALSE(started) << address;
         EXPECT_EQ(started.error().kind, ErrorKind::kInvalidArgument) << address << started.error().message;
@@ -222,10 +225,11 @@ TEST(GatewayStart, RefusesToListenBeyondLoopback) {
     settings.server.listen = "0.0.0.0:0";
     settings.server.allow_insecure_listen = true;
     {
-        Gateway gateway(Services{control, bus, live, *store, settings, system_clock(), "test"});
+        Gateway gateway(Services{control, bus, live, *store, *alerts, settings, system_clock(), "test"});
         EXPECT_TRUE(gateway.start());
     }
-    store.reset();
+    alerts.reset();
+    queue.flush();
     std::filesystem::remove_all(settings.server.data_dir);
 }
 

@@ -42,7 +42,7 @@ class LimitsTest : public GatewayFixture {
 
     void start(gateway::HttpOptions options) {
         gateway_->stop();
-        Services services{*control_, bus_, live_, *store_, settings_, system_clock(), "test"};
+        Services services{*control_, bus_, live_, *store_, *alerts_, settings_, system_clock(), "test"};
         services.log = [this](proto::LogLevel, std::string_view line) {
             const std::scoped_lock lock(mutex_);
             log_ += line;

@@ -11,7 +11,7 @@ namespace fieldwarden::supervisor {
 
 namespace {
 
-const TaskDefaults kDefaults{{}, {}, std::chrono::milliseconds{4'000}, "warning"};
+const TaskDefaults kDefaults{{}, {}, std::chrono::milliseconds{4'000}, "warning", {}};
 
 KeptConfigPtr keep(const Plant& plant, std::string_view task) {
     auto kept = keep_config(TaskCompiler{plant, kDefaults}, task);
