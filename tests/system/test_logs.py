@@ -19,7 +19,8 @@ def loud(tmp_path, simulator):
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
     running = Supervisor(data, worker_program=LOUD_WORKER, log_max_file_bytes="200000", log_max_files="3",
-                         log_max_total_bytes="20MiB").start()
+                         log_max_total_bytes="20MiB",
+                         worker_warm_spares=0).start()  # what it does it decides when it is started
     book = Workbook()
     for task in ("FLOOD_LOG", "FLOOD_RAW", "PRINTS", "THROWS", "QUIET"):
         book.device("D_" + task, simulator.ports[0])
