@@ -38,7 +38,7 @@ class LiveValues {
         bool held = false;
     };
     // Numbers of points are given one after the other, so those of a task lie on few pages.
-    static constexpr std::size_t kPageSlots = 256;
+    static constexpr PointId kPageSlots = 256;
     struct Page {
         std::array<Slot, kPageSlots> slots{};
         std::size_t held = 0;
