@@ -603,6 +603,8 @@ TEST_F(Fleet, TheNextSupervisorAdoptsTheWorkersThatGoOn) {
     worker->end({.code = {}, .signal = 11});  // so that there is a restart count to keep
     ASSERT_TRUE(wait_for([&] { return machine_.launches("T1") == 2 && status() == "RUNNING"; }));
     const auto adopted = machine_.worker("T1");
+    // The status may still be that of the one before.
+    ASSERT_TRUE(wait_for([&] { return adopted->counter > 0; }));
     leave();
     const auto counted = adopted->counter.load();
     ASSERT_TRUE(wait_for([&] { return adopted->counter > counted; })) << "it acquires without a supervisor";
