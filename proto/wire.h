@@ -207,8 +207,8 @@ Result<SinkConfig> sink_config_from_json(const Json& json);
 // Names of the environment variables a worker is launched with.
 inline constexpr const char* kEnvLaunchKey = "FIELDWARDEN_LAUNCH_KEY";
 inline constexpr const char* kEnvControl = "FIELDWARDEN_CONTROL";  // ZeroMQ endpoint
-// Task code; unset for a probe. A spare has as many of kSpareTask as a code may have bytes: it writes the code
-// of the task it is given over them, so that /proc/<pid>/environ tells whose worker it is.
+// Task code; unset for a probe. A spare has as many of kSpareTask as a code may have bytes: it writes the
+// code of the task it is given over them, so that /proc/<pid>/environ tells whose worker it is.
 inline constexpr const char* kEnvTask = "FIELDWARDEN_TASK";
 inline constexpr char kSpareTask = ' ';
 inline constexpr const char* kEnvSession = "FIELDWARDEN_SESSION";
