@@ -85,7 +85,7 @@ constexpr std::array kKeys{
         "Most worker starts per second, all tasks together; half a second's worth may go at once.", 1, 10'000},
     Key{"worker", "warm_spares", [](Settings& s) -> Target { return &s.worker.warm_spares; },
         "Workers that are started and wait for a task, so that the next one to be launched acquires within a few\n"
-        "milliseconds. Each costs some 3 MB.", 0, 64},
+        "milliseconds. Each costs about 1 MB.", 0, 64},
     Key{"worker", "start_stagger", [](Settings& s) -> Target { return &s.worker.start_stagger; },
         "Pause between tasks that start together (at the daemon's start, by group or all at once), in the order\n"
         "of their option start_order. Restarts do not wait for it.", 0, 60e3},
@@ -125,7 +125,7 @@ constexpr std::array kKeys{
     Key{"health", "cpu_percent", [](Settings& s) -> Target { return &s.health.cpu_percent; },
         "Percent of one core above which a worker counts as overloaded.", 1, 100'000},
     Key{"health", "memory_mb", [](Settings& s) -> Target { return &s.health.memory_mb; },
-        "Private memory (MiB) above which a worker is restarted.", 1, 1e6},
+        "Private memory (MiB) above which a worker is restarted; the supervisor warns of itself above it.", 1, 1e6},
     Key{"health", "data_timeout", [](Settings& s) -> Target { return &s.health.data_timeout; },
         "A running task without good data for this long is critical.", 100, 7 * 24 * kHour},
     Key{"health", "connection_timeout", [](Settings& s) -> Target { return &s.health.connection_timeout; },

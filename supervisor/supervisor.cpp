@@ -224,6 +224,10 @@ void SupervisorLoop::conclude_exit(TaskRuntime& task) {
     death.text = describe(status);
     if (!task.worker->farewell.empty()) death.text += ": " + task.worker->farewell;
     death.crash = tail_of(worker_launch_->crash_file(task.code), task.worker->crash_offset);
+    // Of all SIGKILLs the kernel's own for memory is the one that a person can do something about.
+    if (status.signal && cgroups_ && cgroups_->memory_kills(task.code) > task.worker->memory_kills) {
+        death.text += ", by the kernel: it went beyond the memory limit of its cgroup (memory_limit_mb)";
+    }
     for (auto* text : {&death.text, &death.crash}) task.secrets.apply(*text);
     log_service_.unwatch(task.code);
     if (task.machine.state != ProcessState::kStopping) {
@@ -354,7 +358,10 @@ void SupervisorLoop::recover(TaskRuntime& task, const TaskFacts& facts, MonoTime
 void SupervisorLoop::pace(TaskRuntime& task, MonoTime now) {
     if (!task.slow_down || task.machine.state != ProcessState::kRunning) return;
     for (const auto& device : task.worker->beat->devices) {
-        auto& frequency = task.worker->devices[device.device_code].frequency;
+        const auto known = task.worker->devices.find(device.device_code);
+        if (known == task.worker->devices.end())
+            continue;  // its connection has not been told yet, or it left
+        auto& frequency = known->second.frequency;
         frequency.factor = device.period_factor;  // what is in force: a reload begins at 1 again
         const auto change =
             adapt_frequency(frequency, {device.cycles, device.timeouts}, task.config->period, now);
@@ -527,6 +534,7 @@ void SupervisorLoop::launched(TaskRuntime& task, WorkerTrack track) {
     if (cgroups_) {
         const auto placed = cgroups_->place(task.code, track.process->pid(), group_limits_of(task));
         if (!placed) log(LogLevel::kError, "no cgroup for task " + task.code + ": " + placed.error().message);
+        track.memory_kills = cgroups_->memory_kills(task.code);
     }
     task_of_worker_[track.id] = task.code;
     auto secrets = task.config ? secrets_of(task.config.kept().outline()) : std::vector<std::string>{};

@@ -143,6 +143,9 @@ Status Upgrade::check(std::chrono::milliseconds patience) const {
 Error Upgrade::replace(int listener) const {
     auto environment = environment_without({"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"});
     ::close_range(SD_LISTEN_FDS_START, ~0U, CLOSE_RANGE_CLOEXEC);
+    const int in_the_way = listener >= 0 && listener != SD_LISTEN_FDS_START
+                               ? ::fcntl(SD_LISTEN_FDS_START, F_DUPFD_CLOEXEC, SD_LISTEN_FDS_START + 1)
+                               : -1;
     if (listener >= 0) {
         // A descriptor made by dup2 stays open across exec; one that is there already has to be told.
         if (listener == SD_LISTEN_FDS_START) {
@@ -155,7 +158,15 @@ Error Upgrade::replace(int listener) const {
     }
     auto arguments = arguments_;
     ::execve(program_.c_str(), pointers(arguments).data(), pointers(environment).data());
-    return make_error(ErrorKind::kIo, fmt::format("cannot become {}: {}", program_, errno_text(errno)));
+    const int error = errno;
+    // This program goes on: what stood in the socket's place comes back.
+    if (in_the_way >= 0) {
+        ::dup3(in_the_way, SD_LISTEN_FDS_START, O_CLOEXEC);
+        ::close(in_the_way);
+    } else if (listener >= 0 && listener != SD_LISTEN_FDS_START) {
+        ::close(SD_LISTEN_FDS_START);
+    }
+    return make_error(ErrorKind::kIo, fmt::format("cannot become {}: {}", program_, errno_text(error)));
 }
 
 int inherited_listener() {

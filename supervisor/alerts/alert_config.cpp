@@ -93,18 +93,6 @@ void sign(Silence& silence, const Actor& actor, UtcTime now) {
     silence.created_at = now;
 }
 
-std::string_view noun_of(AlertDocumentKind kind) {
-    switch (kind) {
-        case AlertDocumentKind::kRule:
-            return "alert rule";
-        case AlertDocumentKind::kChannel:
-            return "alert channel";
-        case AlertDocumentKind::kSilence:
-            return "silence";
-    }
-    return "";
-}
-
 template <class Item>
 auto find_in(Item& items, const std::string& id_or_code) {
     std::int64_t id = 0;
@@ -153,6 +141,18 @@ Status load_items(Store& store, AlertDocumentKind kind, std::vector<Item>& items
 }
 
 }  // namespace
+
+std::string_view noun_of(AlertDocumentKind kind) {
+    switch (kind) {
+        case AlertDocumentKind::kRule:
+            return "alert rule";
+        case AlertDocumentKind::kChannel:
+            return "alert channel";
+        case AlertDocumentKind::kSilence:
+            return "silence";
+    }
+    return "";
+}
 
 AlertConfig::AlertConfig(Store& store, const Clock& clock, std::function<void(AlertDocumentKind)> on_change)
     : store_(store), clock_(clock), on_change_(std::move(on_change)) {}

@@ -17,6 +17,9 @@
 
 namespace fieldwarden::supervisor {
 
+// "alert rule", "alert channel", "silence": for messages.
+std::string_view noun_of(AlertDocumentKind kind);
+
 class AlertConfig {
   public:
     // `on_change` is called after every change, before the change returns, one at a time.

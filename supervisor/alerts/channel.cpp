@@ -17,20 +17,27 @@ using Type = OptionSpec::Type;
 
 namespace {
 
+constexpr OptionSpec attempt_time(std::string_view fallback) {
+    return {.name = "timeout",
+            .type = Type::kDuration,
+            .least = 100,
+            .most = 60'000,
+            .fallback = fallback,
+            .help = "longest time for one attempt"};
+}
+constexpr OptionSpec kVerifyTls{.name = "verify_tls",
+                                .type = Type::kBoolean,
+                                .fallback = "true",
+                                .help = "whether the server's certificate must be good"};
+constexpr OptionSpec kCaFile{.name = "ca_file",
+                             .help = "PEM file of the authorities to trust; empty: the system's"};
+
 constexpr std::array kWebhookOptions{
     OptionSpec{.name = "url", .help = "http:// or https:// address that takes the alert by POST"},
     OptionSpec{.name = "secret", .help = "key of the signature; empty: not signed"},
-    OptionSpec{.name = "timeout",
-               .type = Type::kDuration,
-               .least = 100,
-               .most = 60'000,
-               .fallback = "10s",
-               .help = "longest time for one attempt"},
-    OptionSpec{.name = "verify_tls",
-               .type = Type::kBoolean,
-               .fallback = "true",
-               .help = "whether the server's certificate must be good"},
-    OptionSpec{.name = "ca_file", .help = "PEM file of the authorities to trust; empty: the system's"},
+    attempt_time("10s"),
+    kVerifyTls,
+    kCaFile,
 };
 constexpr std::array kEmailOptions{
     OptionSpec{.name = "url", .help = "smtp://host:port or smtps://host:port"},
@@ -44,17 +51,9 @@ constexpr std::array kEmailOptions{
     OptionSpec{.name = "from", .help = "address of the sender"},
     OptionSpec{.name = "to", .help = "addresses of the receivers, separated by commas"},
     OptionSpec{.name = "subject_prefix", .fallback = "Fieldwarden", .help = "stands before every subject"},
-    OptionSpec{.name = "timeout",
-               .type = Type::kDuration,
-               .least = 100,
-               .most = 60'000,
-               .fallback = "15s",
-               .help = "longest time for one attempt"},
-    OptionSpec{.name = "verify_tls",
-               .type = Type::kBoolean,
-               .fallback = "true",
-               .help = "whether the server's certificate must be good"},
-    OptionSpec{.name = "ca_file", .help = "PEM file of the authorities to trust; empty: the system's"},
+    attempt_time("15s"),
+    kVerifyTls,
+    kCaFile,
 };
 
 constexpr std::size_t kLongestOption = 2000;

@@ -90,6 +90,7 @@ struct WorkerTrack {
     ResourceUsage usage;
     std::uint32_t open_descriptors = 0;
     ProcessLimits limits;
+    std::optional<std::uint64_t> memory_kills;  // of its cgroup before it started; nullopt: none
     std::optional<MonoTime> sampled_at;
 };
 

@@ -19,18 +19,6 @@ namespace {
 // A search or an order that the store does not know is done here, over at most this many of the newest.
 constexpr std::size_t kMostSorted = 20'000;
 
-std::string_view noun_of(AlertDocumentKind kind) {
-    switch (kind) {
-        case AlertDocumentKind::kRule:
-            return "alert rule";
-        case AlertDocumentKind::kChannel:
-            return "alert channel";
-        case AlertDocumentKind::kSilence:
-            return "silence";
-    }
-    return "";
-}
-
 template <class E>
 OrRefusal<std::optional<E>> read_choice(const HttpRequest& request, std::string_view name) {
     const auto text = request.query_value(name);
