@@ -233,7 +233,8 @@ class WebSocketListener(threading.Thread):
         import websocket
         super().__init__(daemon=True)
         self.socket = websocket.create_connection(supervisor.base.replace("http", "ws") + "/ws",
-                                                  header=[f"Authorization: Bearer {supervisor.token}"], timeout=0.5)
+                                                  header=[f"Authorization: Bearer {supervisor.token}"], timeout=0.5,
+                                                  skip_utf8_validation=True)  # in Python, slower than the server
         self.socket.send(json.dumps({"action": "subscribe", "topics": ["process_status"]}))
         self.latencies, self.ending, self.begun = [], False, time.time()
 
