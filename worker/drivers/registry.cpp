@@ -3,6 +3,7 @@
 
 #include "worker/drivers/driver.h"
 #include "worker/drivers/modbus/modbus_driver.h"
+#include "worker/drivers/module.h"
 
 namespace fieldwarden::worker {
 
@@ -10,18 +11,21 @@ namespace {
 
 struct Entry {
     Protocol protocol;
+    // Exactly one of the two.
     Result<std::unique_ptr<Driver>> (*make)(const DeviceConfig&);
+    const char* module;
 };
 
 constexpr Entry kDrivers[] = {
-    {Protocol::kModbusTcp, modbus::make_modbus_tcp},
+    {Protocol::kModbusTcp, modbus::make_modbus_tcp, nullptr},
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Driver>> make_driver(const DeviceConfig& config) {
     for (const auto& entry : kDrivers) {
-        if (entry.protocol == config.protocol) return entry.make(config);
+        if (entry.protocol != config.protocol) continue;
+        return entry.make != nullptr ? entry.make(config) : make_from_module(entry.module, config);
     }
     std::string known;
     for (const auto& entry : kDrivers)
@@ -29,6 +33,11 @@ Result<std::unique_ptr<Driver>> make_driver(const DeviceConfig& config) {
     return make_error(ErrorKind::kInvalidArgument,
                       fmt::format("device {}: this build has no driver for protocol {}; it has {}",
                                   config.device_code, to_name(config.protocol), known));
+}
+
+// Until every driver takes writes.
+Status Driver::write(std::uint32_t, const Value&) {
+    return make_error(ErrorKind::kInvalidArgument, "this driver takes no writes");
 }
 
 }  // namespace fieldwarden::worker

@@ -329,7 +329,9 @@ ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& ou
     moved();
     if (reply.outcome == Outcome::kAnswer || reply.outcome == Outcome::kException) {
         ++responses_;
-        response_ms_ += std::chrono::duration<double, std::milli>(mono_now() - sent_at).count();
+        const auto time = mono_now() - sent_at;
+        stats_.response_times.add(time);
+        response_ms_ += std::chrono::duration<double, std::milli>(time).count();
     }
 
     switch (reply.outcome) {
@@ -361,10 +363,12 @@ ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& ou
                                              describe(request), settings_.timeout.count()));
             return Step::kBroken;
         case Outcome::kGarbled:
+            ++stats_.broken_answers;
             mark(request.points, QualityCode::kDecode, out);
             broken_ = make_error(ErrorKind::kCorrupt, fmt::format("{}: {}", describe(request), reply.why));
             return Step::kBroken;
         case Outcome::kLost:
+            ++stats_.lost_connections;
             broken_ =
                 make_error(ErrorKind::kUnavailable, fmt::format("{}: {}", describe(request), reply.why));
             return Step::kBroken;

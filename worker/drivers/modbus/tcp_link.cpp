@@ -2,18 +2,12 @@
 
 #include <fmt/format.h>
 #include <modbus/modbus.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-
-#include "worker/drivers/resolve.h"
 
 namespace fieldwarden::worker::modbus {
 
@@ -39,27 +33,6 @@ Reply reply_of(Outcome outcome, std::string why = {}) {
     reply.outcome = outcome;
     reply.why = std::move(why);
     return reply;
-}
-
-// Waits until a non-blocking connect() has succeeded: 0, or its errno.
-int await_connection(int fd, SteadyClock::time_point deadline) {
-    for (;;) {
-        pollfd wait{fd, POLLOUT, 0};
-        const int ready = poll(&wait, 1, static_cast<int>(left_until(deadline).count()));
-        if (ready == 0) return ETIMEDOUT;
-        if (ready < 0) {
-            if (errno == EINTR) continue;
-            return errno;
-        }
-        int error = 0;
-        socklen_t size = sizeof error;
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
-        // A socket that interrupt() shut down before it was connected has no error but no peer either.
-        sockaddr_storage peer{};
-        socklen_t length = sizeof peer;
-        if (error == 0 && getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) != 0) return errno;
-        return error;
-    }
 }
 
 }  // namespace
@@ -88,12 +61,8 @@ void TcpLink::FreeContext::operator()(_modbus* context) const {
 }
 
 TcpLink::TcpLink(HostPort peer, TcpTimeouts timeouts)
-    : peer_(std::move(peer)),
-      timeouts_(timeouts),
-      name_(peer_.host.find(':') == std::string::npos ? fmt::format("{}:{}", peer_.host, peer_.port)
-                                                      : fmt::format("[{}]:{}", peer_.host, peer_.port)),
-      frame_(MODBUS_TCP_MAX_ADU_LENGTH) {
-    context_.reset(modbus_new_tcp_pi(peer_.host.c_str(), std::to_string(peer_.port).c_str()));
+    : stream_("modbus", peer), timeouts_(timeouts), frame_(MODBUS_TCP_MAX_ADU_LENGTH) {
+    context_.reset(modbus_new_tcp_pi(peer.host.c_str(), std::to_string(peer.port).c_str()));
     if (context_ != nullptr) {
         modbus_set_error_recovery(context_.get(), MODBUS_ERROR_RECOVERY_NONE);
         // 0: the response timeout bounds the whole answer, so that a device which trickles single bytes
@@ -102,111 +71,29 @@ TcpLink::TcpLink(HostPort peer, TcpTimeouts timeouts)
     }
 }
 
-TcpLink::~TcpLink() {
-    drop_socket();
-}
-
-Status TcpLink::fail(ConnectStep step, ErrorKind kind, std::string why) {
-    failed_step_ = step;
-    return make_error(kind, fmt::format("modbus {}: {}", name_, why));
-}
-
-// Makes `fd` the one that interrupt() shuts down; false when it has been called already.
-bool TcpLink::adopt(int fd) {
-    const std::lock_guard lock{mutex_};
-    fd_ = fd;
-    return !interrupted();
-}
-
-void TcpLink::drop_socket() {
-    const std::lock_guard lock{mutex_};
-    if (fd_ >= 0) close(fd_);
-    fd_ = -1;
+void TcpLink::disconnect() {
+    stream_.disconnect();
     if (context_ != nullptr) modbus_set_socket(context_.get(), -1);
 }
 
-void TcpLink::disconnect() {
-    drop_socket();
-    const std::lock_guard lock{mutex_};
-    interrupted_ = false;
-}
-
-void TcpLink::interrupt() {
-    const std::lock_guard lock{mutex_};
-    interrupted_ = true;
-    if (fd_ >= 0) shutdown(fd_, SHUT_RDWR);
-    wake_.notify_all();
-}
-
-bool TcpLink::pause(milliseconds duration) {
-    std::unique_lock lock{mutex_};
-    return wake_.wait_for(lock, duration, [&] { return interrupted(); });
-}
-
 Status TcpLink::connect() {
-    drop_socket();
-    if (context_ == nullptr) return fail(ConnectStep::kConnect, ErrorKind::kInternal, "out of memory");
-    const auto deadline = SteadyClock::now() + timeouts_.connect;
-    const auto addresses = resolve(peer_, timeouts_.connect, [&] { return interrupted(); });
-    if (!addresses) return fail(ConnectStep::kResolve, addresses.error().kind, addresses.error().message);
-
-    int error = 0;
-    for (std::size_t i = 0; i < addresses->size(); ++i) {
-        const auto& address = (*addresses)[i];
-        const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0) {
-            error = errno;
-            continue;
-        }
-        if (fd >= FD_SETSIZE) {
-            close(fd);
-            return fail(
-                ConnectStep::kConnect, ErrorKind::kTooLarge,
-                fmt::format("this process has more than {} open files; divide the task's devices over "
-                            "several tasks",
-                            FD_SETSIZE));
-        }
-        const int on = 1;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-        // The addresses left share the time left, so that one that swallows packets leaves some for the next.
-        const auto share = left_until(deadline) / static_cast<int>(addresses->size() - i);
-        const bool go_on = adopt(fd);
-        error = 0;
-        if (::connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0)
-            error = errno;
-        if (!go_on || interrupted()) {
-            drop_socket();
-            return fail(ConnectStep::kConnect, ErrorKind::kUnavailable, "connecting was interrupted");
-        }
-        if (error == EINPROGRESS) error = await_connection(fd, SteadyClock::now() + share);
-        if (error == 0) {
-            modbus_set_socket(context_.get(), fd);
-            abandoned_.clear();
-            return {};
-        }
-        drop_socket();
+    if (context_ == nullptr) return stream_.error(ErrorKind::kInternal, "out of memory");
+    modbus_set_socket(context_.get(), -1);
+    if (auto status = stream_.connect(timeouts_.connect); !status) return status;
+    if (stream_.fd() >= FD_SETSIZE) {
+        return stream_.error(
+            ErrorKind::kTooLarge,
+            fmt::format("this process has more than {} open files; divide the task's devices over several "
+                        "tasks",
+                        FD_SETSIZE));
     }
-    if (interrupted()) {
-        return fail(ConnectStep::kConnect, ErrorKind::kUnavailable, "connecting was interrupted");
-    }
-    switch (error) {
-        case ECONNREFUSED:
-            return fail(ConnectStep::kConnect, ErrorKind::kUnavailable,
-                        "connection refused; check that the device serves Modbus TCP on this port and allows "
-                        "another connection");
-        case ETIMEDOUT:
-            return fail(ConnectStep::kConnect, ErrorKind::kTimeout,
-                        fmt::format("no connection within {} ms; check power, cable, address and firewall",
-                                    timeouts_.connect.count()));
-        default:
-            return fail(ConnectStep::kConnect, ErrorKind::kUnavailable,
-                        fmt::format("cannot connect: {}", errno_text(error)));
-    }
+    modbus_set_socket(context_.get(), stream_.fd());
+    abandoned_.clear();
+    return {};
 }
 
 Reply TcpLink::read(const ReadCommand& command) {
-    if (interrupted()) return reply_of(Outcome::kInterrupted);
+    if (stream_.interrupted()) return reply_of(Outcome::kInterrupted);
     if (modbus_get_socket(context_.get()) < 0) return reply_of(Outcome::kLost, "not connected");
     const auto transaction = ++transaction_;
     const std::array<std::uint8_t, 12> request{
@@ -226,11 +113,11 @@ Reply TcpLink::read(const ReadCommand& command) {
     const auto sent = send(modbus_get_socket(context_.get()), request.data(), request.size(), MSG_NOSIGNAL);
     if (sent != static_cast<ssize_t>(request.size())) {
         const std::string why = sent < 0 ? errno_text(errno) : "the device takes no more bytes";
-        return interrupted() ? reply_of(Outcome::kInterrupted) : reply_of(Outcome::kLost, why);
+        return stream_.interrupted() ? reply_of(Outcome::kInterrupted) : reply_of(Outcome::kLost, why);
     }
     bytes_sent += request.size();
     auto reply = receive(command, transaction);
-    if (reply.outcome != Outcome::kAnswer && reply.outcome != Outcome::kException && interrupted())
+    if (reply.outcome != Outcome::kAnswer && reply.outcome != Outcome::kException && stream_.interrupted())
         return reply_of(Outcome::kInterrupted);
     return reply;
 }

@@ -12,14 +12,11 @@
 // fd_set.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <vector>
 
-#include "common/device_options.h"
 #include "worker/drivers/modbus/link.h"
+#include "worker/drivers/tcp_stream.h"
 
 struct _modbus;
 
@@ -33,41 +30,28 @@ struct TcpTimeouts {
 class TcpLink final : public Link {
   public:
     TcpLink(HostPort peer, TcpTimeouts timeouts);
-    ~TcpLink() override;
 
     Status connect() override;
     void disconnect() override;
-    [[nodiscard]] ConnectStep failed_step() const override { return failed_step_; }
+    [[nodiscard]] ConnectStep failed_step() const override { return stream_.failed_step(); }
     Reply read(const ReadCommand& command) override;
-    void interrupt() override;
-    bool pause(std::chrono::milliseconds duration) override;
-    [[nodiscard]] const std::string& name() const override { return name_; }
+    void interrupt() override { stream_.interrupt(); }
+    bool pause(std::chrono::milliseconds duration) override { return stream_.pause(duration); }
+    [[nodiscard]] const std::string& name() const override { return stream_.name(); }
 
   private:
     struct FreeContext {
         void operator()(_modbus* context) const;
     };
-    Status fail(ConnectStep step, ErrorKind kind, std::string why);
-    bool adopt(int fd);
-    void drop_socket();
-    [[nodiscard]] bool interrupted() const { return interrupted_.load(std::memory_order_acquire); }
     Reply receive(const ReadCommand& command, std::uint16_t transaction);
 
-    HostPort peer_;
-    TcpTimeouts timeouts_;
-    std::string name_;
+    TcpStream stream_;
+    const TcpTimeouts timeouts_;
     std::unique_ptr<_modbus, FreeContext> context_;
     std::uint16_t transaction_ = 0;
     // Requests of this connection that timed out: their answers may still come and are dropped.
     std::vector<std::uint16_t> abandoned_;
     std::vector<std::uint8_t> frame_;
-    ConnectStep failed_step_ = ConnectStep::kConnect;
-
-    // Guards the descriptor against being closed, and reused, while interrupt() shuts it down.
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    int fd_ = -1;
-    std::atomic<bool> interrupted_ = false;  // changed with the mutex held, for pause()
 };
 
 }  // namespace fieldwarden::worker::modbus
