@@ -28,6 +28,7 @@ struct PointConfig {
     std::optional<double> min_value;  // outside: quality bad / out_of_range, the value is kept
     std::optional<double> max_value;
     std::chrono::milliseconds period{0};  // 0: the task's period
+    bool writable = false;                // access rw: operators may write it
 
     bool operator==(const PointConfig&) const = default;
 };

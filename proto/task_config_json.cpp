@@ -50,6 +50,7 @@ Json point_to_json(const PointConfig& point) {
     if (point.min_value) json["min_value"] = *point.min_value;
     if (point.max_value) json["max_value"] = *point.max_value;
     put_unless(json, "period_ms", point.period.count(), usual.period.count());
+    put_unless(json, "writable", point.writable, usual.writable);
     return json;
 }
 
@@ -70,6 +71,7 @@ PointConfig point_from_json(const Json& json) {
     point.min_value = optional_number(json, "min_value");
     point.max_value = optional_number(json, "max_value");
     point.period = millis_at(json, "period_ms", point.period);
+    point.writable = json.value("writable", point.writable);
     return point;
 }
 

@@ -52,6 +52,10 @@ Json write(const Heartbeat& m) {
         devices.push_back(Json::array({d.device_code, d.cycles, d.points_ok, d.points_total, d.last_error,
                                        d.timeouts, d.period_factor}));
     }
+    Json sinks = Json::array();
+    for (const auto& s : m.sinks) {
+        sinks.push_back(Json::array({s.sink_code, s.pending, s.retrying, s.dead, s.last_error}));
+    }
     return {{"seq", m.seq},
             {"loop_ticks", m.loop_ticks},
             {"cycles", m.cycles},
@@ -71,7 +75,8 @@ Json write(const Heartbeat& m) {
             {"retrying", m.retrying},
             {"paused", m.paused},
             {"period_ms", m.period_ms},
-            {"devices", std::move(devices)}};
+            {"devices", std::move(devices)},
+            {"sinks", std::move(sinks)}};
 }
 void read(const Json& j, Heartbeat& m) {
     j.at("seq").get_to(m.seq);
@@ -98,6 +103,13 @@ void read(const Json& j, Heartbeat& m) {
                              d.at(2).get<std::uint32_t>(), d.at(3).get<std::uint32_t>(),
                              d.at(4).get<std::string>(), d.size() > 5 ? d.at(5).get<std::uint64_t>() : 0,
                              d.size() > 6 ? d.at(6).get<std::uint32_t>() : 1});
+    }
+    // A worker of an older build does not say it.
+    if (!j.contains("sinks")) return;
+    for (const auto& s : j.at("sinks")) {
+        m.sinks.push_back({s.at(0).get<std::string>(), s.at(1).get<std::uint64_t>(),
+                           s.at(2).get<std::uint64_t>(), s.at(3).get<std::uint64_t>(),
+                           s.at(4).get<std::string>()});
     }
 }
 
@@ -135,13 +147,69 @@ void read_block(const Json& j, SampleBatch& samples) {
     }
 }
 
+Json write(const BrowsePage& page) {
+    Json nodes = Json::array();
+    for (const auto& n : page.nodes) {
+        nodes.push_back(
+            Json::array({n.address, n.name, n.kind, n.data_type, n.device_type, n.has_children, n.writable}));
+    }
+    return {{"nodes", std::move(nodes)}, {"truncated", page.truncated}};
+}
+void read(const Json& j, BrowsePage& page) {
+    j.at("truncated").get_to(page.truncated);
+    for (const auto& n : j.at("nodes")) {
+        page.nodes.push_back({n.at(0).get<std::string>(), n.at(1).get<std::string>(),
+                              n.at(2).get<std::string>(), n.at(3).get<std::string>(),
+                              n.at(4).get<std::string>(), n.at(5).get<bool>(), n.at(6).get<bool>()});
+    }
+}
+
+Json write(const DeviceDiagnostics& d) {
+    return {{"device_code", d.device_code},
+            {"requests", d.requests},
+            {"timeouts", d.timeouts},
+            {"exceptions", d.exceptions},
+            {"broken_answers", d.broken_answers},
+            {"lost_connections", d.lost_connections},
+            {"updates", d.updates},
+            {"overflowed", d.overflowed},
+            {"bytes_sent", d.bytes_sent},
+            {"bytes_received", d.bytes_received},
+            {"response_p50_ms", d.response_p50_ms},
+            {"response_p99_ms", d.response_p99_ms},
+            {"last_refusal", d.last_refusal}};
+}
+void read(const Json& j, DeviceDiagnostics& d) {
+    j.at("device_code").get_to(d.device_code);
+    j.at("requests").get_to(d.requests);
+    j.at("timeouts").get_to(d.timeouts);
+    j.at("exceptions").get_to(d.exceptions);
+    j.at("broken_answers").get_to(d.broken_answers);
+    j.at("lost_connections").get_to(d.lost_connections);
+    j.at("updates").get_to(d.updates);
+    j.at("overflowed").get_to(d.overflowed);
+    j.at("bytes_sent").get_to(d.bytes_sent);
+    j.at("bytes_received").get_to(d.bytes_received);
+    j.at("response_p50_ms").get_to(d.response_p50_ms);
+    j.at("response_p99_ms").get_to(d.response_p99_ms);
+    j.at("last_refusal").get_to(d.last_refusal);
+}
+
 Json write(const Reply& m) {
-    return {{"request_id", m.request_id},
-            {"ok", m.ok},
-            {"error", m.error},
-            {"duration_ms", m.duration_ms},
-            {"samples", write_block(m.samples)},
-            {"probe", m.probe ? to_json(*m.probe) : Json(nullptr)}};
+    Json json{{"request_id", m.request_id},
+              {"ok", m.ok},
+              {"error", m.error},
+              {"error_kind", static_cast<int>(m.error_kind)},
+              {"duration_ms", m.duration_ms},
+              {"samples", write_block(m.samples)},
+              {"probe", m.probe ? to_json(*m.probe) : Json(nullptr)},
+              {"confirmed", m.confirmed}};
+    if (m.browse) json["browse"] = write(*m.browse);
+    if (!m.diagnostics.empty()) {
+        auto& all = json["diagnostics"] = Json::array();
+        for (const auto& device : m.diagnostics) all.push_back(write(device));
+    }
+    return json;
 }
 void read(const Json& j, Reply& m) {
     j.at("request_id").get_to(m.request_id);
@@ -150,6 +218,15 @@ void read(const Json& j, Reply& m) {
     j.at("duration_ms").get_to(m.duration_ms);
     read_block(j.at("samples"), m.samples);
     if (const auto& probe = j.at("probe"); !probe.is_null()) m.probe = probe_result_from_json(probe);
+    const auto kind = j.value("error_kind", static_cast<int>(m.error_kind));
+    if (kind < 0 || kind > static_cast<int>(ErrorKind::kInternal)) {
+        throw std::invalid_argument("unknown error_kind");
+    }
+    m.error_kind = static_cast<ErrorKind>(kind);
+    m.confirmed = j.value("confirmed", false);
+    if (j.contains("browse")) read(j.at("browse"), m.browse.emplace());
+    if (!j.contains("diagnostics")) return;
+    for (const auto& device : j.at("diagnostics")) read(device, m.diagnostics.emplace_back());
 }
 
 Json write(const Finished& m) {
@@ -233,14 +310,18 @@ void read(const Json& j, AcquireOnce& m) {
     j.at("request_id").get_to(m.request_id);
 }
 
+DeviceConfig device_from(const Json& j) {
+    auto device = device_config_from_json(j);
+    if (!device) throw std::invalid_argument(device.error().message);
+    return std::move(*device);
+}
+
 Json write(const TestConnection& m) {
     return {{"request_id", m.request_id}, {"device", to_json(m.device)}};
 }
 void read(const Json& j, TestConnection& m) {
     j.at("request_id").get_to(m.request_id);
-    auto device = device_config_from_json(j.at("device"));
-    if (!device) throw std::invalid_argument(device.error().message);
-    m.device = std::move(*device);
+    m.device = device_from(j.at("device"));
 }
 
 Json write(const TestStorage& m) {
@@ -268,12 +349,45 @@ void read(const Json& j, SlowDown& m) {
     j.at("period_factor").get_to(m.period_factor);
 }
 
+Json write(const WritePoint& m) {
+    return {{"request_id", m.request_id},
+            {"device", m.device ? to_json(*m.device) : Json(nullptr)},
+            {"point", m.point},
+            // As a sample block, in which a value keeps its type.
+            {"value", write_block({Sample{m.point, Quality::kGood, QualityCode::kNone, {}, m.value}})}};
+}
+void read(const Json& j, WritePoint& m) {
+    j.at("request_id").get_to(m.request_id);
+    j.at("point").get_to(m.point);
+    if (const auto& device = j.at("device"); !device.is_null()) m.device = device_from(device);
+    SampleBatch value;
+    read_block(j.at("value"), value);
+    if (value.size() != 1) throw std::invalid_argument("one value is expected");
+    m.value = std::move(value.front().value);
+}
+
+Json write(const Browse& m) {
+    return {{"request_id", m.request_id}, {"device", to_json(m.device)}, {"node", m.node}};
+}
+void read(const Json& j, Browse& m) {
+    j.at("request_id").get_to(m.request_id);
+    m.device = device_from(j.at("device"));
+    j.at("node").get_to(m.node);
+}
+
+Json write(const Diagnose& m) {
+    return {{"request_id", m.request_id}};
+}
+void read(const Json& j, Diagnose& m) {
+    j.at("request_id").get_to(m.request_id);
+}
+
 constexpr std::size_t kMessageCount = std::variant_size_v<Message>;
 constexpr std::array<std::string_view, kMessageCount> kNames{
     "hello",        "ready",    "heartbeat", "connection",       "live",         "log",
     "reply",        "finished", "welcome",   "refuse",           "configure",    "set_period",
     "pause",        "resume",   "stop",      "reset_connection", "acquire_once", "test_connection",
-    "test_storage", "beat_ack", "slow_down",
+    "test_storage", "beat_ack", "slow_down", "write_point",      "browse",       "diagnose",
 };
 
 // Builds the document within bounds. Depth: the parser underneath recurses, and nesting from outside must not

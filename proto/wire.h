@@ -1,7 +1,7 @@
-// The wire between supervisor (ZeroMQ ROUTER, ipc://<data-dir>/run/control.sock) and worker (DEALER).
+// The wire between supervisor and worker, over the Unix socket <data-dir>/run/control.sock.
 // WIRE.md describes it for readers of other languages; this header is the one table of messages.
 //
-// One message = two ZeroMQ frames (after the identity frame that ROUTER adds):
+// One message (frame_stream.h has its place in the stream):
 //   header   4 bytes: 'F' 'W', wire version, message type
 //   payload  CBOR object (RFC 8949) of the message's members; for kLive, a sample block
 //   (common/sample_block.h)
@@ -9,7 +9,7 @@
 // Rules. A payload is at most kMaxPayload bytes. A member that the receiver does not know is ignored, so that
 // an older worker can be adopted by a newer supervisor; a member it needs and does not find, or of another
 // type, makes the message malformed. A malformed message is refused (decode fails), counted and never partly
-// applied. The supervisor accepts nothing but kHello from an identity that has not proved a launch key.
+// applied. The supervisor accepts nothing but kHello from a connection that has not proved a launch key.
 #pragma once
 
 #include <chrono>
@@ -21,6 +21,7 @@
 
 #include "common/bytes.h"
 #include "common/task_config.h"
+#include "proto/browse.h"
 #include "proto/shapes.h"
 
 namespace fieldwarden::proto {
@@ -70,6 +71,15 @@ struct DeviceProgress {
     std::uint32_t period_factor = 1;  // in force, see SlowDown
 };
 
+// Delivery to one sink.
+struct SinkProgress {
+    std::string sink_code;
+    std::uint64_t pending = 0;   // samples in the spool that it has not got yet
+    std::uint64_t retrying = 0;  // of these, being tried again
+    std::uint64_t dead = 0;      // refused for good
+    std::string last_error;      // empty while all is well
+};
+
 // Every second. Counters count since the worker process started; they never go back.
 struct Heartbeat {
     std::uint64_t seq = 0;
@@ -94,6 +104,7 @@ struct Heartbeat {
     bool paused = false;
     double period_ms = 0;  // in force
     std::vector<DeviceProgress> devices;
+    std::vector<SinkProgress> sinks;
 };
 
 // A device's connection came, went or changed its error; all of them are sent once after every Welcome.
@@ -112,14 +123,35 @@ struct Log {
     std::uint64_t lost = 0;     // lines since the last Log that are in no file either: the rate limit
 };
 
-// Answer to AcquireOnce, TestConnection or TestStorage.
+// What a driver has counted since it was made: `GET /devices/{id}/diagnostics`.
+struct DeviceDiagnostics {
+    std::string device_code;
+    std::uint64_t requests = 0;
+    std::uint64_t timeouts = 0;
+    std::uint64_t exceptions = 0;
+    std::uint64_t broken_answers = 0;
+    std::uint64_t lost_connections = 0;
+    std::uint64_t updates = 0;
+    std::uint64_t overflowed = 0;
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+    double response_p50_ms = 0;
+    double response_p99_ms = 0;
+    std::string last_refusal;
+};
+
+// Answer to AcquireOnce, TestConnection, TestStorage, WritePoint, Browse or Diagnose.
 struct Reply {
     std::uint64_t request_id = 0;
     bool ok = false;
     std::string error;  // when not ok
     double duration_ms = 0;
-    SampleBatch samples;  // AcquireOnce
+    ErrorKind error_kind = ErrorKind::kUnavailable;
+    SampleBatch samples;  // AcquireOnce; WritePoint: the point as it was read back
     std::optional<ProbeResult> probe;
+    bool confirmed = false;            // WritePoint: what was read back is what was written
+    std::optional<BrowsePage> browse;  // Browse
+    std::vector<DeviceDiagnostics> diagnostics;
 };
 
 // The last message of a worker that stops by itself (run limit) or on command.
@@ -175,6 +207,24 @@ struct TestStorage {
     std::uint64_t request_id = 0;
     SinkConfig sink;
 };
+// Writes one point, reads it back and compares. Without `device` the task's own connection is used, otherwise
+// one that is opened for this.
+struct WritePoint {
+    std::uint64_t request_id = 0;
+    std::optional<DeviceConfig> device;
+    PointId point = 0;
+    Value value;  // in engineering units
+};
+// Opens a connection of its own.
+struct Browse {
+    std::uint64_t request_id = 0;
+    DeviceConfig device;
+    std::string node;  // empty: the root
+};
+// Of the devices of the task that runs.
+struct Diagnose {
+    std::uint64_t request_id = 0;
+};
 // Tells the worker that its supervisor lives; every heartbeat is answered.
 struct BeatAck {
     std::uint64_t seq = 0;
@@ -183,7 +233,7 @@ struct BeatAck {
 // The order is the message type's number on the wire, counted from 1. Append only.
 using Message = std::variant<Hello, Ready, Heartbeat, Connection, Live, Log, Reply, Finished, Welcome, Refuse,
                              Configure, SetPeriod, Pause, Resume, Stop, ResetConnection, AcquireOnce,
-                             TestConnection, TestStorage, BeatAck, SlowDown>;
+                             TestConnection, TestStorage, BeatAck, SlowDown, WritePoint, Browse, Diagnose>;
 
 struct Frames {
     Bytes header;
@@ -206,7 +256,7 @@ Result<SinkConfig> sink_config_from_json(const Json& json);
 
 // Names of the environment variables a worker is launched with.
 inline constexpr const char* kEnvLaunchKey = "FIELDWARDEN_LAUNCH_KEY";
-inline constexpr const char* kEnvControl = "FIELDWARDEN_CONTROL";  // ZeroMQ endpoint
+inline constexpr const char* kEnvControl = "FIELDWARDEN_CONTROL";  // path of the socket
 // Task code; unset for a probe. A spare has as many of kSpareTask as a code may have bytes: it writes the
 // code of the task it is given over them, so that /proc/<pid>/environ tells whose worker it is.
 inline constexpr const char* kEnvTask = "FIELDWARDEN_TASK";

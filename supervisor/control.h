@@ -61,6 +61,13 @@ struct AcquireResult {
     double duration_ms = 0;
 };
 
+struct WriteResult {
+    std::string task_code;  // whose connection was used; empty: one opened for this
+    Sample read_back;
+    bool confirmed = false;  // the device holds what was written
+    double duration_ms = 0;
+};
+
 struct TaskProgress {
     double overall_progress =
         0;  // percent of a bounded run; 100 × good / total points of the last scan otherwise
@@ -110,6 +117,18 @@ class Control {
     // Runs in a worker process of its own, bounded by the device's or sink's own timeouts and 60 s.
     virtual Result<proto::ProbeResult> test_connection(const DeviceConfig& device) = 0;
     virtual Result<proto::ProbeResult> test_storage(const SinkConfig& sink) = 0;
+
+    // Writes a point of a device, through a task that acquires it if one runs, and reads it back. `value` is
+    // in engineering units. kInvalidArgument: the point is read only, the value does not fit, or the device
+    // refused it; nothing was written then. Audited.
+    virtual Result<WriteResult> write_point(const std::string& point_code, const Value& value,
+                                            const Actor& actor) = 0;
+    // One level of what a device says it holds; an empty node: its root. In a worker process of its own.
+    // kInvalidArgument: its protocol has no browsing; kNotFound: no such node.
+    virtual Result<proto::BrowsePage> browse(const DeviceConfig& device, const std::string& node) = 0;
+    // What the drivers of a device have counted, by task that acquires it now. Empty: none does.
+    using Diagnostics = std::vector<std::pair<std::string, proto::DeviceDiagnostics>>;
+    virtual Result<Diagnostics> diagnostics(const std::string& device_code) = 0;
 
     // Searches a task's log: what its worker wrote, what its process printed and what the supervisor wrote
     // about it, in the order of time. An empty code: the supervisor's own log. Reads files, never the loop's

@@ -72,7 +72,7 @@ struct LogSettings {
     std::string level = "info";
     std::uint64_t max_file_bytes = 10ULL << 20;  // per task and file
     std::uint32_t max_files = 5;
-    std::uint32_t lines_in_memory = 1'000;  // per task
+    std::uint32_t lines_in_memory = 200;  // per task
     std::uint32_t max_age_days = 30;
     std::uint64_t max_total_bytes = 5ULL << 30;  // all tasks together
 };

@@ -212,6 +212,14 @@ void SupervisorLoop::on_exit(WorkerId worker, const ExitStatus& status, MonoTime
     if (!may_have_said_more) conclude_exit(task);
 }
 
+// Its connection has ended and everything it said has been read.
+void SupervisorLoop::on_gone(WorkerId worker) {
+    const auto found = task_of_worker_.find(worker);
+    if (found == task_of_worker_.end()) return;
+    auto& task = *find(found->second);
+    if (task.worker->exit) conclude_exit(task);
+}
+
 void SupervisorLoop::conclude_exit(TaskRuntime& task) {
     const auto [status, exited_at] = *task.worker->exit;
     task_of_worker_.erase(task.worker->id);

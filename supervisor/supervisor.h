@@ -66,6 +66,10 @@ class Supervisor final : public Control {
     Result<ActionResult> act_on_session(TaskAction action, std::int64_t session_id,
                                         const Actor& actor) override;
     Result<AcquireResult> acquire_once(const std::string& task_code) override;
+    Result<WriteResult> write_point(const std::string& point_code, const Value& value,
+                                    const Actor& actor) override;
+    Result<proto::BrowsePage> browse(const DeviceConfig& device, const std::string& node) override;
+    Result<Diagnostics> diagnostics(const std::string& device_code) override;
     Result<TaskProgress> progress(const std::string& task_code) override;
     Result<proto::ProbeResult> test_connection(const DeviceConfig& device) override;
     Result<proto::ProbeResult> test_storage(const SinkConfig& sink) override;

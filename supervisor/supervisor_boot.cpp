@@ -77,9 +77,10 @@ Status SupervisorLoop::open() {
     lock_ = std::move(*lock);
 
     auto link = FleetLink::open(
-        io_, zmq_, data_dir + "/run/control.sock",
+        io_, data_dir + "/run/control.sock",
         {[this](WorkerId worker, const proto::Hello& hello) { return on_hello(worker, hello); },
-         [this](WorkerId worker, proto::Message&& message) { on_message(worker, std::move(message)); }});
+         [this](WorkerId worker, proto::Message&& message) { on_message(worker, std::move(message)); },
+         [this](WorkerId worker) { on_gone(worker); }});
     if (!link) return link.error();
     link_ = std::move(*link);
     auto status = StatusPub::open(io_, zmq_, bus_,
@@ -87,7 +88,7 @@ Status SupervisorLoop::open() {
                                    settings_.server.status_curve_secret_key});
     if (!status) return status.error();
     status_pub_ = std::move(*status);
-    worker_launch_ = std::make_unique<WorkerLaunch>(settings_, link_->endpoint());
+    worker_launch_ = std::make_unique<WorkerLaunch>(settings_, link_->path());
     probes_ = std::make_unique<Probes>(*launcher_, *link_, *worker_launch_, settings_.worker, clock_,
                                        [this] { return ++last_worker_; });
     spares_ = std::make_unique<Spares>(

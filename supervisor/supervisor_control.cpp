@@ -1,15 +1,13 @@
-// What others may ask of the supervisor, and how a question crosses to the loop and its answer back.
+// What others may have the supervisor do.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <future>
 #include <numeric>
 #include <unordered_set>
 
 #include "common/data_paths.h"
 #include "supervisor/plant/task_options.h"
-#include "supervisor/supervisor_loop.h"
+#include "supervisor/supervisor_ask.h"
 
 namespace fieldwarden::supervisor {
 
@@ -18,13 +16,6 @@ using proto::LogLevel;
 using proto::ProcessState;
 
 namespace {
-
-constexpr std::chrono::seconds kAcquireDeadline{30};
-
-Error unknown_task(std::string_view code) {
-    return make_error(ErrorKind::kNotFound,
-                      fmt::format("there is no task '{}'", code.substr(0, kLongestCode)));
-}
 
 TaskEventKind event_of(TaskAction action) {
     switch (action) {
@@ -253,41 +244,6 @@ bool SupervisorLoop::reload(TaskRuntime& task, const Result<TaskConfigPtr>& conf
     return true;
 }
 
-void SupervisorLoop::acquire_once(const std::string& code, const Result<TaskConfigPtr>* config,
-                                  std::function<void(Result<proto::Reply>)> done) {
-    auto* task = find(code);
-    if (task == nullptr || task->removed) return done(unknown_task(code));
-    if (stopping_) return done(make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
-    switch (task->machine.state) {
-        case ProcessState::kRunning:
-        case ProcessState::kPaused: {
-            const auto request = ++last_request_;
-            if (!link_->send(task->worker->id, proto::AcquireOnce{request})) {
-                return done(make_error(ErrorKind::kUnavailable, "the worker is not connected at the moment"));
-            }
-            pending_[request] = {code, clock_.mono_now() + kAcquireDeadline, std::move(done)};
-            return;
-        }
-        case ProcessState::kStarting:
-        case ProcessState::kStopping:
-            return done(make_error(ErrorKind::kConflict,
-                                   fmt::format("task {} is {}; try again when it runs or has stopped", code,
-                                               to_name(session_state(task->machine)))));
-        case ProcessState::kStopped:
-        case ProcessState::kBackoff:
-        case ProcessState::kCrashed:
-            break;
-    }
-    if (config == nullptr || !*config) {
-        return done(config == nullptr ? unknown_task(code) : config->error());
-    }
-    // Shared by the answer and by the refusal to ask at all.
-    const auto answer = std::make_shared<decltype(done)>(std::move(done));
-    const auto asked = probes_->ask({proto::AcquireOnce{}, **config, "task " + code},
-                                    [answer](Result<proto::Reply> reply) { (*answer)(std::move(reply)); });
-    if (!asked) (*answer)(asked.error());
-}
-
 // --- from other threads ------------------------------------------------------------------------------------
 
 Supervisor::Supervisor(Settings settings, Store& store, StatusBus& bus, LiveValues& live, const Clock& clock,
@@ -348,24 +304,6 @@ LogCounters Supervisor::log_counters() const {
 }
 void Supervisor::keep_line(proto::LogLevel level, std::string_view message) {
     loop_->log_service_.add_own(level, std::string{message});
-}
-
-// Posts the question to the loop and waits for its answer. Every question that gets in is answered: the loop
-// closes the door before it leaves and then works off what is inside.
-template <class T>
-Result<T> Supervisor::ask(std::function<void(std::function<void(Result<T>)>)> question) {
-    auto promise = std::make_shared<std::promise<Result<T>>>();
-    auto answer = promise->get_future();
-    {
-        const std::lock_guard lock{loop_->shared_mutex_};
-        if (!loop_->open_for_questions_) {
-            return make_error(ErrorKind::kUnavailable, "the supervisor is not running");
-        }
-        asio::post(loop_->io_, [question = std::move(question), promise] {
-            question([promise](Result<T> result) { promise->set_value(std::move(result)); });
-        });
-    }
-    return answer.get();
 }
 
 Result<ApplyResult> Supervisor::apply(const ChangeSet& changes, std::uint64_t expected_revision,
@@ -443,49 +381,12 @@ Result<ActionResult> Supervisor::act_on_session(TaskAction action, std::int64_t 
     return result;
 }
 
-Result<AcquireResult> Supervisor::acquire_once(const std::string& task_code) {
-    const auto now = plant();
-    const TaskCompiler compiler{*now, loop_->defaults()};
-    const auto config = std::make_shared<Result<TaskConfigPtr>>(keep_config(compiler, task_code));
-    auto reply = ask<proto::Reply>([loop = loop_.get(), task_code, config](auto answer) {
-        loop->acquire_once(task_code, config.get(), std::move(answer));
-    });
-    if (!reply) return reply.error();
-    if (!reply->ok) return make_error(ErrorKind::kUnavailable, std::move(reply->error));
-    return AcquireResult{std::move(reply->samples), reply->duration_ms};
-}
-
 Result<TaskProgress> Supervisor::progress(const std::string& task_code) {
     return ask<TaskProgress>([loop = loop_.get(), task_code](auto answer) {
         const auto* task = loop->find(task_code);
         if (task == nullptr) return answer(unknown_task(task_code));
         answer(progress_of(*task, loop->clock_.mono_now()));
     });
-}
-
-Result<proto::Reply> Supervisor::probe(proto::Message question, std::string subject) {
-    return ask<proto::Reply>(
-        [loop = loop_.get(), question = std::move(question), subject = std::move(subject)](auto answer) {
-            if (loop->stopping_)
-                return answer(make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
-            if (const auto asked = loop->probes_->ask({question, nullptr, subject}, answer); !asked) {
-                answer(asked.error());
-            }
-        });
-}
-
-Result<proto::ProbeResult> Supervisor::test_connection(const DeviceConfig& device) {
-    auto reply = probe(proto::TestConnection{0, device}, "device " + device.device_code);
-    if (!reply) return reply.error();
-    if (!reply->probe) return make_error(ErrorKind::kUnavailable, std::move(reply->error));
-    return std::move(*reply->probe);
-}
-
-Result<proto::ProbeResult> Supervisor::test_storage(const SinkConfig& sink) {
-    auto reply = probe(proto::TestStorage{0, sink}, "sink " + sink.sink_code);
-    if (!reply) return reply.error();
-    if (!reply->probe) return make_error(ErrorKind::kUnavailable, std::move(reply->error));
-    return std::move(*reply->probe);
 }
 
 }  // namespace fieldwarden::supervisor

@@ -56,6 +56,7 @@ class SupervisorLoop {
     void on_reply(proto::Reply&& reply);
     void on_finished(TaskRuntime& task, proto::Finished&& finished);
     void on_exit(WorkerId worker, const ExitStatus& status, MonoTime exited_at);
+    void on_gone(WorkerId worker);
     void conclude_exit(TaskRuntime& task);
 
     void watch(TaskRuntime& task, MonoTime now);
@@ -106,8 +107,16 @@ class SupervisorLoop {
                      const Actor& actor);
     ApplyResult take_plant(NewPlant changed);
     bool reload(TaskRuntime& task, const Result<TaskConfigPtr>& config);
-    void acquire_once(const std::string& code, const Result<TaskConfigPtr>* config,
-                      std::function<void(Result<proto::Reply>)> done);
+
+    // --- supervisor_requests.cpp ---
+    using Answered = std::function<void(Result<proto::Reply>)>;
+    template <class Question>
+    void ask_worker(TaskRuntime& task, Question question, Answered done);
+    void ask_probe(Probes::Request request, Answered done);
+    void acquire_once(const std::string& code, const Result<TaskConfigPtr>& config, Answered done);
+    // `question` holds the device with the one point; `via_task` gets the task whose connection is used.
+    void write_point(proto::WritePoint question, std::string* via_task, Answered done);
+    void diagnose(const std::string& device_code, std::function<void(Result<Control::Diagnostics>)> done);
 
     [[nodiscard]] TaskRuntime* find(const std::string& code);
     [[nodiscard]] TaskDefaults defaults() const;
@@ -122,7 +131,7 @@ class SupervisorLoop {
         log_service_.add_own(level, message);
     }
 
-    // An answer to AcquireOnce that a running worker still owes.
+    // An answer that a running worker still owes.
     struct PendingReply {
         std::string task_code;
         MonoTime deadline{};
@@ -194,5 +203,10 @@ class SupervisorLoop {
     bool open_for_questions_ = false;
     std::mutex apply_mutex_;  // one change of configuration after the other; never held by the loop
 };
+
+inline Error unknown_task(std::string_view code) {
+    return make_error(ErrorKind::kNotFound,
+                      fmt::format("there is no task '{}'", code.substr(0, kLongestCode)));
+}
 
 }  // namespace fieldwarden::supervisor

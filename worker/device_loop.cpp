@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <future>
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include "common/device_options.h"
+#include "worker/device_peer.h"
 #include "worker/outage.h"
 #include "worker/pipeline.h"
 #include "worker/scan_schedule.h"
@@ -119,15 +121,16 @@ struct DeviceLoop::Impl {
         shown.progress.points_total = static_cast<std::uint32_t>(points.size());
         shown.connection.device_code = config.device_code;
         shown.connection.protocol_type = to_name(config.protocol);
-        if (const auto peer = parse_host_port(config.address, kModbusPort)) {
+        if (const auto peer = device_peer(config.protocol, config.address)) {
             shown.connection.device_ip = peer->host;
             shown.connection.device_port = peer->port;
         }
     }
 
-    // A request for a scan beside the schedule; the asker may have gone.
-    struct Once {
-        std::promise<Result<SampleBatch>> answer;
+    // Work beside the schedule; the asker may have gone.
+    struct Request {
+        std::function<void()> work;  // on the loop's thread
+        std::function<void(Error)> refuse;
         bool given_up = false;  // guarded by mutex
     };
 
@@ -140,6 +143,9 @@ struct DeviceLoop::Impl {
     const Fingerprint fingerprint;
     const PointNames points;
     std::unique_ptr<Driver> driver;
+    PushSource* source = nullptr;                                     // of the driver; null: it is polled
+    std::map<PointId, std::pair<std::uint32_t, WriteRule>> writable;  // with their indices
+    std::vector<milliseconds> own_periods;  // of the points of a source; 0: the task's
     std::thread thread;
     std::mutex join_mutex;  // several may call stop()
 
@@ -149,13 +155,14 @@ struct DeviceLoop::Impl {
     bool running = false;
     bool stopping = false;
     bool paused = false;
+    bool was_paused = false;  // at the last turn
     bool reset = false;
     milliseconds period;
     bool period_changed = false;
     std::uint32_t period_factor = 1;
     bool factor_changed = false;
     bool nudged = false;  // something above changed: the loop shall turn now
-    std::deque<std::shared_ptr<Once>> once;
+    std::deque<std::shared_ptr<Request>> requests;
     std::uint64_t cycles_left = 0;  // 0: no limit
     std::function<void()> limit_reached;
     DeviceSnapshot shown;
@@ -188,7 +195,16 @@ struct DeviceLoop::Impl {
     Status read_points(std::span<const std::uint32_t> wanted, SampleBatch& out);
     void scan(MonoTime now);
     void hand_on(double cycle_ms);
-    void answer_once(Once& request);
+    void do_request(Request& request);
+    Result<SampleBatch> scan_once();
+    Result<ReadBack> write_once(PointId point, const Value& engineering);
+    proto::DeviceDiagnostics diagnose() const;
+    bool subscribe();
+    void take_updates(milliseconds wait, bool is_paused);
+    void pass_cycle(MonoTime now);
+    // Has the loop's thread do `work` and waits for what it gives.
+    template <class T>
+    Result<T> ask(milliseconds deadline, std::function<Result<T>()> work);
     void failed(const Error& error, bool while_reading);
     void succeeded();
     void drop_connection();
@@ -211,6 +227,7 @@ struct DeviceLoop::Impl {
     void nudge() {  // with the mutex held
         nudged = true;
         wake.notify_all();
+        if (source != nullptr) source->wake();
     }
     std::string name() const {
         return fmt::format("{} {} ({})", to_name(config.protocol), config.address, config.device_code);
@@ -227,11 +244,11 @@ void DeviceLoop::Impl::run() {
     show_disconnected();
     const std::lock_guard lock{mutex};
     running = false;
-    for (auto& request : once) {
-        request->answer.set_value(make_error(
-            ErrorKind::kUnavailable, fmt::format("device {}: acquisition was stopped", config.device_code)));
+    for (auto& request : requests) {
+        request->refuse(make_error(ErrorKind::kUnavailable,
+                                   fmt::format("device {}: acquisition was stopped", config.device_code)));
     }
-    once.clear();
+    requests.clear();
 }
 
 // One turn: commands, connection, what is due. False when it is time to stop.
@@ -240,16 +257,18 @@ bool DeviceLoop::Impl::turn() {
     bool reconnect = false;
     std::optional<milliseconds> new_period;
     std::optional<std::uint32_t> new_factor;
-    std::deque<std::shared_ptr<Once>> requests;
+    std::deque<std::shared_ptr<Request>> asked;
+    bool resumed = false;
     {
         const std::lock_guard lock{mutex};
         ++shown.loop_ticks;
         if (stopping) return false;
         is_paused = paused;
+        resumed = std::exchange(was_paused, paused) && !paused;
         reconnect = std::exchange(reset, false);
         if (std::exchange(period_changed, false)) new_period = period;
         if (std::exchange(factor_changed, false)) new_factor = period_factor;
-        requests.swap(once);
+        asked.swap(requests);
     }
     if (new_period) schedule->set_task_period(*new_period, clock.mono_now());
     if (new_factor) {
@@ -265,13 +284,18 @@ bool DeviceLoop::Impl::turn() {
         show_disconnected();
         log(proto::LogLevel::kInfo, fmt::format("{}: connection is reset on request", name()));
     }
-    if (!connected && clock.mono_now() >= attempt_at) try_connect();
-    for (auto& request : requests) answer_once(*request);
+    if (!connected && clock.mono_now() >= attempt_at) {
+        try_connect();
+    } else if (connected && source != nullptr && (new_period || new_factor || resumed)) {
+        // After a pause for the newest values besides: what came meanwhile was let go.
+        subscribe();
+    }
+    for (auto& request : asked) do_request(*request);
     const auto now = clock.mono_now();
     if (is_paused) {
         schedule->skip(now);
     } else if (schedule->next_due() <= now) {
-        scan(now);
+        connected&& source != nullptr ? pass_cycle(now) : scan(now);
     }
     return true;
 }
@@ -281,6 +305,13 @@ void DeviceLoop::Impl::wait_for_work() {
     auto until = clock.mono_now() + kLongestWait;
     if (!paused) until = std::min(until, schedule->next_due());
     if (!connected) until = std::min(until, attempt_at);
+    if (connected && source != nullptr) {
+        const bool is_paused = paused;
+        const bool at_once = std::exchange(nudged, false);
+        lock.unlock();
+        const auto left = std::chrono::ceil<milliseconds>(until - clock.mono_now());
+        return take_updates(at_once ? milliseconds{0} : std::max(milliseconds{0}, left), is_paused);
+    }
     wake.wait_for(lock, until - clock.mono_now(), [&] { return std::exchange(nudged, false); });
 }
 
@@ -347,21 +378,132 @@ void DeviceLoop::Impl::count_cycle() {
     if (reached) reached();
 }
 
-void DeviceLoop::Impl::answer_once(Once& request) {
+// --- what a device sends by itself -------------------------------------------------------------------------
+
+// After every connect, and when periods change. False: the connection is gone.
+bool DeviceLoop::Impl::subscribe() {
+    std::vector<milliseconds> periods = own_periods;
+    {
+        const std::lock_guard lock{mutex};
+        for (auto& each : periods) each = (each == milliseconds{0} ? period : each) * period_factor;
+    }
+    enter(Where::kDriver);
+    const auto status = source->subscribe(periods);
+    enter(Where::kLoop);
+    if (called_off()) return false;
+    if (!status) failed(status.error(), true);
+    return status.has_value();
+}
+
+void DeviceLoop::Impl::take_updates(milliseconds wait, bool is_paused) {
+    const auto began = clock.mono_now();
+    due.clear();
+    batch.clear();
+    enter(Where::kDriver);
+    const auto status = source->take(wait, due, batch);
+    enter(Where::kLoop);
+    const auto confirmed = source->confirmed_at();
+    if (!batch.empty() || (confirmed && !proven)) succeeded();
+    if (!batch.empty() && !is_paused) {
+        hand_on(std::chrono::duration<double, std::milli>(clock.mono_now() - began).count());
+    }
+    if (confirmed) {
+        const std::lock_guard lock{mutex};
+        shown.last_read_time = std::max(shown.last_read_time, confirmed);
+        if (pipeline.points_good() != 0) shown.last_good_time = std::max(shown.last_good_time, confirmed);
+    }
+    if (!status && !called_off()) {
+        failed(status.error(), true);
+        // The next turn says so of every point.
+        schedule->due_now(clock.mono_now());
+    }
+}
+
+// A period of a device that is not scanned.
+void DeviceLoop::Impl::pass_cycle(MonoTime now) {
+    schedule->take_due(now, due);
+    schedule->scan_done(now);
+    {
+        const std::lock_guard lock{mutex};
+        ++shown.cycles;
+        shown.progress.cycles = shown.cycles;
+    }
+    count_cycle();
+}
+
+// --- beside the schedule -----------------------------------------------------------------------------------
+
+void DeviceLoop::Impl::do_request(Request& request) {
     {
         const std::lock_guard lock{mutex};
         if (request.given_up) return;
     }
+    request.work();
+}
+
+Result<SampleBatch> DeviceLoop::Impl::scan_once() {
     if (!connected) try_connect();
     SampleBatch samples;
     const auto status = read_points(all_points, samples);
     if (!status && called_off()) {
-        request.answer.set_value(make_error(
-            ErrorKind::kUnavailable, fmt::format("device {}: the read was called off", config.device_code)));
-        return;
+        return make_error(ErrorKind::kUnavailable,
+                          fmt::format("device {}: the read was called off", config.device_code));
     }
     pipeline.convert(all_points, samples);
-    request.answer.set_value(std::move(samples));
+    return samples;
+}
+
+Result<ReadBack> DeviceLoop::Impl::write_once(PointId point, const Value& engineering) {
+    const auto found = writable.find(point);
+    if (found == writable.end()) {
+        return make_error(ErrorKind::kInvalidArgument,
+                          fmt::format("device {}: the point is read only for this task", config.device_code));
+    }
+    const auto& [index, rule] = found->second;
+    auto raw = raw_value(rule, engineering);
+    if (!raw) return raw.error();
+    if (!connected) try_connect();
+    if (!connected) {
+        const std::lock_guard lock{mutex};
+        return make_error(ErrorKind::kUnavailable,
+                          fmt::format("{} is not connected: {}", name(), shown.connection.last_error));
+    }
+    enter(Where::kDriver);
+    auto result = write_and_read_back(*driver, index, rule, *raw, [&](milliseconds pause) {
+        enter(Where::kDriver);  // each pause is a sign of life
+        std::unique_lock lock{mutex};
+        return wake.wait_for(lock, pause, [&] { return stopping || reset; });
+    });
+    enter(Where::kLoop);
+    if (!result) {
+        if (result.error().kind != ErrorKind::kInvalidArgument && !called_off()) failed(result.error(), true);
+        return result.error();
+    }
+    log(proto::LogLevel::kInfo,
+        fmt::format("{}: point {} was written{}", name(), rule.point_code,
+                    result->confirmed ? "" : "; the device does not hold the value it was given"));
+    const std::array<std::uint32_t, 1> one{index};
+    pipeline.convert(one, std::span{&result->sample, 1});
+    return result;
+}
+
+proto::DeviceDiagnostics DeviceLoop::Impl::diagnose() const {
+    const auto& stats = driver->stats();
+    proto::DeviceDiagnostics shown_stats;
+    shown_stats.device_code = config.device_code;
+    shown_stats.requests = stats.requests;
+    shown_stats.timeouts = stats.timeouts;
+    shown_stats.exceptions = stats.exceptions;
+    shown_stats.broken_answers = stats.broken_answers;
+    shown_stats.lost_connections = stats.lost_connections;
+    shown_stats.updates = stats.updates;
+    shown_stats.overflowed = stats.overflowed;
+    shown_stats.bytes_sent = stats.bytes_sent;
+    shown_stats.bytes_received = stats.bytes_received;
+    shown_stats.response_p50_ms = stats.response_times.percentile_ms(0.5);
+    shown_stats.response_p99_ms = stats.response_times.percentile_ms(0.99);
+    shown_stats.last_refusal = stats.last_refusal;
+    return shown_stats;
 }
 
 // --- reading ---------------------------------------------------------------------------------------------
@@ -424,6 +566,7 @@ void DeviceLoop::Impl::try_connect() {
     }
     connected = true;
     proven = false;
+    if (source != nullptr && !subscribe()) return;
     // After a failure only an answer proves that the device is back; while paused there will be none.
     bool is_paused = false;
     {
@@ -555,6 +698,12 @@ Status DeviceLoop::start(bool paused) {
     self.paused = paused;
     self.running = true;
     self.schedule.emplace(self.config.points, self.period, self.clock.mono_now());
+    self.source = self.driver->push_source();
+    for (std::uint32_t i = 0; i < self.config.points.size(); ++i) {
+        const auto& point = self.config.points[i];
+        if (point.writable) self.writable.emplace(point.id, std::pair{i, WriteRule{point}});
+        if (self.source != nullptr) self.own_periods.push_back(point.period);
+    }
     std::vector<PointConfig>{}.swap(self.config.points);  // the memory too, which = {} would keep
     self.thread = std::thread([&self] { self.run(); });
     return {};
@@ -608,28 +757,51 @@ void DeviceLoop::reset_connection() {
     impl_->nudge();
 }
 
-Result<SampleBatch> DeviceLoop::acquire_once(milliseconds deadline) {
-    auto& self = *impl_;
-    const auto request = std::make_shared<Impl::Once>();
-    auto answer = request->answer.get_future();
+template <class T>
+Result<T> DeviceLoop::Impl::ask(milliseconds deadline, std::function<Result<T>()> work) {
+    const auto promise = std::make_shared<std::promise<Result<T>>>();
+    auto answer = promise->get_future();
+    const auto request = std::make_shared<Request>();
+    request->work = [promise, work = std::move(work)] { promise->set_value(work()); };
+    request->refuse = [promise](Error error) { promise->set_value(std::move(error)); };
     {
-        const std::lock_guard lock{self.mutex};
-        if (!self.running || self.stopping) {
+        const std::lock_guard lock{mutex};
+        if (!running || stopping) {
             return make_error(ErrorKind::kUnavailable,
-                              fmt::format("device {} is not being acquired", self.config.device_code));
+                              fmt::format("device {} is not being acquired", config.device_code));
         }
-        self.once.push_back(request);
-        self.nudge();
+        requests.push_back(request);
+        nudge();
     }
     if (answer.wait_for(deadline) == std::future_status::ready) return answer.get();
-    const std::lock_guard lock{self.mutex};
+    const std::lock_guard lock{mutex};
     request->given_up = true;
-    return make_error(ErrorKind::kTimeout,
-                      fmt::format("device {} was not read within {} ms; it is {}", self.config.device_code,
-                                  deadline.count(),
-                                  self.shown.connection.is_connected
-                                      ? "busy with a longer read"
-                                      : "not connected: " + self.shown.connection.last_error));
+    return make_error(
+        ErrorKind::kTimeout,
+        fmt::format("device {} was not reached within {} ms; it is {}", config.device_code, deadline.count(),
+                    shown.connection.is_connected ? "busy with a longer read"
+                                                  : "not connected: " + shown.connection.last_error));
+}
+
+Result<SampleBatch> DeviceLoop::acquire_once(milliseconds deadline) {
+    auto* const self = impl_.get();
+    return self->ask<SampleBatch>(deadline, [self] { return self->scan_once(); });
+}
+
+Result<ReadBack> DeviceLoop::write(PointId point, const Value& engineering, milliseconds deadline) {
+    auto* const self = impl_.get();
+    return self->ask<ReadBack>(deadline,
+                               [self, point, engineering] { return self->write_once(point, engineering); });
+}
+
+bool DeviceLoop::may_write(PointId point) const {
+    return impl_->writable.contains(point);
+}
+
+Result<proto::DeviceDiagnostics> DeviceLoop::diagnostics(milliseconds deadline) {
+    auto* const self = impl_.get();
+    return self->ask<proto::DeviceDiagnostics>(
+        deadline, [self]() -> Result<proto::DeviceDiagnostics> { return self->diagnose(); });
 }
 
 DeviceSnapshot DeviceLoop::snapshot() const {

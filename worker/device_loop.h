@@ -3,10 +3,11 @@
 // only itself.
 //
 // Schedule. Absolute: the n-th scan of a period group is due at start + n × period, so a slow scan does not
-// drift the next. A scan that is due while the last one still runs is counted as missed, never queued. Device
-// trouble is not process trouble. While the device is away every due scan gives its points bad quality
-// (disconnected or timeout) once per change and the loop reconnects with backoff; nothing escapes to the
-// worker.
+// drift the next. A scan that is due while the last one still runs is counted as missed, never queued. A
+// device that sends by itself (PushSource) is not scanned: what it sends is handed on as it comes, and the
+// schedule counts the cycles. Device trouble is not process trouble. While the device is away every due scan
+// gives its points bad quality (disconnected or timeout) once per change and the loop reconnects with
+// backoff; nothing escapes to the worker.
 #pragma once
 
 #include <chrono>
@@ -20,6 +21,7 @@
 #include "proto/shapes.h"
 #include "proto/wire.h"
 #include "worker/drivers/driver.h"
+#include "worker/point_write.h"
 
 namespace fieldwarden::worker {
 
@@ -74,6 +76,12 @@ class DeviceLoop {
     // One scan of all points now, beside the schedule; also while paused. Waits at most `deadline`. The
     // samples are returned, not handed to on_samples.
     Result<SampleBatch> acquire_once(std::chrono::milliseconds deadline);
+    // Writes a point of the device, reads it back and compares; also while paused. kInvalidArgument: not
+    // writable, or the value does not fit. The sample is in engineering units.
+    Result<ReadBack> write(PointId point, const Value& engineering, std::chrono::milliseconds deadline);
+    [[nodiscard]] bool may_write(PointId point) const;
+    // What the driver has counted; kTimeout while it is busy with a longer call.
+    Result<proto::DeviceDiagnostics> diagnostics(std::chrono::milliseconds deadline);
     [[nodiscard]] DeviceSnapshot snapshot() const;
     // Whether this is the configuration it was made with.
     [[nodiscard]] bool is_made_of(const DeviceConfig& config) const;

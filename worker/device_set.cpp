@@ -125,6 +125,13 @@ std::vector<std::shared_ptr<DeviceLoop>> DeviceSet::loops() const {
     return loops;
 }
 
+std::shared_ptr<DeviceLoop> DeviceSet::loop_of(PointId point) const {
+    for (const auto& [code, device] : devices_) {
+        if (device.loop->may_write(point)) return device.loop;
+    }
+    return nullptr;
+}
+
 void DeviceSet::report(proto::Heartbeat& beat) {
     Counters total = retired_;
     double responses = 0;

@@ -1,7 +1,7 @@
 // DeviceSet: the device loops of a task, by device code. Takes a new configuration by restarting only the
 // devices that changed, and adds the loops' counters up so that they never go back.
 //
-// Threads. The main thread, except loops(): what it returns may be used by another thread.
+// Threads. The main thread, except loops() and loop_of(): what they return may be used by another thread.
 #pragma once
 
 #include <atomic>
@@ -41,6 +41,8 @@ class DeviceSet {
     // An empty code: all. False: no such device.
     bool reset_connection(const std::string& device_code);
     [[nodiscard]] std::vector<std::shared_ptr<DeviceLoop>> loops() const;
+    // The loop of the device that may write this point; null: none of them.
+    [[nodiscard]] std::shared_ptr<DeviceLoop> loop_of(PointId point) const;
 
     // Fills in the acquisition part of a heartbeat. Turns `loop_ticks` only when every loop has turned since
     // the last call, so that one stuck loop among many shows.

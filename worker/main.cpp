@@ -52,7 +52,7 @@ int main() {
     spare_memory();
     worker::LaunchEnvironment launch;
     launch.launch_key = environment(proto::kEnvLaunchKey);
-    launch.endpoint = environment(proto::kEnvControl);
+    launch.control = environment(proto::kEnvControl);
     launch.spare_name = worker::blanks_of_spare();
     if (launch.spare_name.empty()) launch.task_code = environment(proto::kEnvTask);
     launch.data_dir = environment(proto::kEnvDataDir);
@@ -60,7 +60,7 @@ int main() {
     std::from_chars(session.data(), session.data() + session.size(), launch.session_id);
     // Nothing this process starts or dumps shall show the key.
     unsetenv(proto::kEnvLaunchKey);
-    if (launch.launch_key.empty() || launch.endpoint.empty() || launch.data_dir.empty()) {
+    if (launch.launch_key.empty() || launch.control.empty() || launch.data_dir.empty()) {
         fmt::print(
             stderr,
             "fieldwarden-worker is started by the supervisor only, which gives it a task and a launch key.\n"

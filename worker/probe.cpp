@@ -4,8 +4,11 @@
 
 #include <array>
 #include <chrono>
+#include <span>
+#include <thread>
 
 #include "worker/drivers/driver.h"
+#include "worker/pipeline.h"
 
 namespace fieldwarden::worker {
 
@@ -111,6 +114,47 @@ proto::ProbeResult test_connection(const DeviceConfig& device, const Clock& cloc
                     point.point_code, point.address, to_name(sample.code), refusal.empty() ? "" : ": ",
                     refusal),
         proto::ErrorCategory::kDataCollectionError);
+}
+
+Result<ReadBack> write_over_own_connection(const DeviceConfig& device, const Value& engineering) {
+    if (device.points.size() != 1) {
+        return make_error(ErrorKind::kInternal, "one point is expected");
+    }
+    const WriteRule rule{device.points.front()};
+    auto raw = raw_value(rule, engineering);
+    if (!raw) return raw.error();
+    auto driver = make_driver(device);
+    if (!driver) return driver.error();
+    if (const auto status = (*driver)->connect(); !status) return status.error();
+    auto result = write_and_read_back(**driver, 0, rule, *raw, [](std::chrono::milliseconds pause) {
+        std::this_thread::sleep_for(pause);
+        return false;
+    });
+    (*driver)->disconnect();
+    if (!result) return result.error();
+    constexpr std::array<std::uint32_t, 1> kOne{0};
+    Pipeline{device.points}.convert(kOne, std::span{&result->sample, 1});
+    return result;
+}
+
+Result<proto::BrowsePage> browse_device(const DeviceConfig& device, const std::string& node) {
+    auto driver = make_driver(device);
+    if (!driver) return driver.error();
+    auto* const browser = (*driver)->browser();
+    if (browser == nullptr) {
+        return make_error(ErrorKind::kInvalidArgument,
+                          fmt::format("device {}: {} has no way to ask a device what it holds; take the "
+                                      "addresses from its documents",
+                                      device.device_code, to_name(device.protocol)));
+    }
+    if (const auto status = (*driver)->connect(); !status) {
+        return make_error(status.error().kind,
+                          fmt::format("{}: {}; {}", step_text((*driver)->failed_step()),
+                                      status.error().message, advice((*driver)->failed_step())));
+    }
+    auto page = browser->browse(node);
+    (*driver)->disconnect();
+    return page;
 }
 
 }  // namespace fieldwarden::worker

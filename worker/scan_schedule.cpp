@@ -63,6 +63,10 @@ void ScanSchedule::scan_done(MonoTime now) {
     }
 }
 
+void ScanSchedule::due_now(MonoTime now) {
+    for (auto& group : groups_) group.due = std::min(group.due, now);
+}
+
 void ScanSchedule::skip(MonoTime now) {
     for (auto& group : groups_) pass(group, now);
 }

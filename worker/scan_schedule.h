@@ -26,6 +26,8 @@ class ScanSchedule {
     void take_due(MonoTime now, std::vector<std::uint32_t>& due);
     // The scan of the points last taken has ended: instants up to `now` are missed.
     void scan_done(MonoTime now);
+    // Makes every group due at `now`; the phase is that of `now` from then on.
+    void due_now(MonoTime now);
     // Instants up to `now` pass unserved and uncounted (paused); the phase is kept.
     void skip(MonoTime now);
     // Points without a period of their own. The next scan comes one new period after the last one.

@@ -91,6 +91,7 @@ SinkSet::Stats SinkSet::stats() const {
         total.dead += stats.dead;
         total.retrying = std::max(total.retrying, stats.retrying);
         first = false;
+        total.sinks.push_back({code, stats.pending, stats.retrying, stats.dead, stats.last_error});
     }
     return total;
 }

@@ -7,7 +7,9 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "proto/wire.h"
 #include "worker/flusher.h"
 
 namespace fieldwarden::worker {
@@ -26,6 +28,7 @@ class SinkSet {
         std::uint64_t delivered = 0;  // by the slowest sink
         std::uint64_t dead = 0;
         std::uint64_t retrying = 0;
+        std::vector<proto::SinkProgress> sinks;
     };
     [[nodiscard]] Stats stats() const;
 

@@ -1,14 +1,17 @@
 #include "worker/supervisor_link.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <array>
+#include <cerrno>
 #include <fstream>
 #include <sstream>
-#include <zmq.hpp>
 
 #include "common/backoff.h"
+#include "proto/frame_stream.h"
 
 namespace fieldwarden::worker {
 
@@ -17,12 +20,11 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr BackoffPolicy kHelloBackoff{milliseconds{1'000}, milliseconds{10'000}, 0.25};
-constexpr int kReconnectFirst = 50;       // ms
-constexpr int kReconnectLongest = 2'000;  // ms
-constexpr int kLinger = 500;              // ms
+constexpr BackoffPolicy kConnectBackoff{milliseconds{50}, milliseconds{2'000}, 0.25};
+constexpr milliseconds kLinger{500};
 // Silence of this many heartbeats means that the supervisor behind the connection is not ours any more.
 constexpr int kBeatsOfSilence = 3;
-constexpr const char* kMonitorEndpoint = "inproc://supervisor-link-events";
+constexpr std::size_t kReadSize = 16U << 10;
 
 }  // namespace
 
@@ -40,61 +42,122 @@ std::uint64_t own_start_ticks() {
 }
 
 struct SupervisorLink::Impl {
-    explicit Impl(const Clock& machine_clock) : clock(machine_clock) {}
+    Impl(const Clock& machine_clock, const sockaddr_un& supervisor)
+        : clock(machine_clock), address(supervisor) {}
+    ~Impl() {
+        const auto deadline = clock.mono_now() + kLinger;
+        while (fd >= 0 && !unsent.empty() && clock.mono_now() < deadline) {
+            pollfd room{fd, POLLOUT, 0};
+            ::poll(&room, 1, static_cast<int>(kLinger.count()));
+            if (!write_some()) break;
+        }
+        disconnect();
+    }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
 
     const Clock& clock;
-    zmq::context_t context{1};
-    zmq::socket_t socket;
-    zmq::socket_t monitor;
+    const sockaddr_un address;
     proto::Hello hello;
-    bool connected = false;
+    int fd = -1;  // connected
     bool welcome = false;
-    unsigned hellos = 0;  // since the last connection or Welcome
+    unsigned attempts = 0;  // to connect, since the last connection
+    unsigned hellos = 0;    // since the last connection or Welcome
+    MonoTime next_attempt{};
     MonoTime next_hello{};
     MonoTime heard{};
     milliseconds heartbeat_interval{1'000};
     std::uint64_t malformed = 0;
 
+    proto::FrameReader reader{proto::kMaxPayload};
+    std::array<std::byte, kReadSize> buffer;
+    ByteSpan unread;  // of `buffer`
+    Bytes unsent;
+    std::size_t sent = 0;  // of `unsent`
+
+    void disconnect() {
+        if (fd >= 0) ::close(fd);
+        fd = -1;
+        welcome = false;
+        hellos = 0;
+        reader = proto::FrameReader{proto::kMaxPayload};
+        unread = {};
+        unsent.clear();
+        sent = 0;
+        next_attempt = clock.mono_now();
+    }
+
+    void connect() {
+        next_attempt = clock.mono_now() + backoff_delay(kConnectBackoff, ++attempts, 0.5);
+        const int made = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (made < 0) return;
+        // A Unix socket connects at once or not at all.
+        if (::connect(made, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+            ::close(made);
+            return;
+        }
+        fd = made;
+        attempts = 0;
+        next_hello = clock.mono_now();
+    }
+
     bool send(const proto::Message& message) {
-        const auto frames = proto::encode(message);
-        try {
-            const auto header =
-                socket.send(zmq::buffer(frames.header), zmq::send_flags::sndmore | zmq::send_flags::dontwait);
-            if (!header) return false;
-            // The second part of a message never waits.
-            return socket.send(zmq::buffer(frames.payload), zmq::send_flags::dontwait).has_value();
-        } catch (const zmq::error_t&) {
+        if (fd < 0 || unsent.size() - sent > kMostQueued || !proto::append_frame(message, unsent))
+            return false;
+        write_some();
+        return fd >= 0;
+    }
+
+    // False: the connection is gone, and closed.
+    bool write_some() {
+        while (sent < unsent.size()) {
+            const auto put = ::send(fd, unsent.data() + sent, unsent.size() - sent, MSG_NOSIGNAL);
+            if (put >= 0) {
+                sent += static_cast<std::size_t>(put);
+                continue;
+            }
+            if (errno == EINTR) continue;
+            if (errno == EAGAIN) return true;
+            disconnect();
+            return false;
+        }
+        unsent.clear();
+        sent = 0;
+        return true;
+    }
+
+    // False: there is nothing, now or any more.
+    bool read_some() {
+        for (;;) {
+            if (fd < 0) return false;
+            const auto got = ::recv(fd, buffer.data(), buffer.size(), 0);
+            if (got > 0) {
+                unread = ByteSpan{buffer.data(), static_cast<std::size_t>(got)};
+                return true;
+            }
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0 && errno == EAGAIN) return false;
+            disconnect();
             return false;
         }
     }
 
-    void read_events() {
-        zmq::message_t event;
-        zmq::message_t address;
-        while (monitor.recv(event, zmq::recv_flags::dontwait)) {
-            (void)monitor.recv(address, zmq::recv_flags::dontwait);
-            std::uint16_t number = 0;
-            if (event.size() < sizeof(number)) continue;
-            std::memcpy(&number, event.data(), sizeof(number));
-            connected = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
-            // A new connection is a new identity to the supervisor.
-            welcome = false;
-            hellos = 0;
-            next_hello = clock.mono_now();
-        }
-    }
-
-    // When there is something to do for the link itself, at the latest.
-    void keep_up() {
+    // Does what is due for the link itself; the instant at which something will be.
+    MonoTime keep_up() {
         const auto now = clock.mono_now();
+        if (fd < 0 && now >= next_attempt) connect();
+        if (fd < 0) return next_attempt;
         if (welcome && now - heard > heartbeat_interval * kBeatsOfSilence) {
             welcome = false;
             hellos = 0;
             next_hello = now;
         }
-        if (welcome || !connected || now < next_hello) return;
-        send(hello);
-        next_hello = now + backoff_delay(kHelloBackoff, ++hellos, 0.5);
+        if (welcome) return MonoTime::max();
+        if (now >= next_hello) {
+            send(hello);
+            next_hello = now + backoff_delay(kHelloBackoff, ++hellos, 0.5);
+        }
+        return next_hello;
     }
 };
 
@@ -104,7 +167,9 @@ SupervisorLink::~SupervisorLink() = default;
 
 Result<std::unique_ptr<SupervisorLink>> SupervisorLink::open(const LaunchEnvironment& environment,
                                                              const Clock& clock) {
-    auto impl = std::make_unique<Impl>(clock);
+    const auto address = proto::unix_address(environment.control);
+    if (!address) return address.error();
+    auto impl = std::make_unique<Impl>(clock, *address);
     impl->hello.launch_key = environment.launch_key;
     impl->hello.task_code = environment.task_code;
     impl->hello.session_id = environment.session_id;
@@ -112,78 +177,44 @@ Result<std::unique_ptr<SupervisorLink>> SupervisorLink::open(const LaunchEnviron
     impl->hello.start_ticks = own_start_ticks();
     impl->hello.version = FIELDWARDEN_VERSION;
     impl->heard = clock.mono_now();
-    try {
-        impl->socket = zmq::socket_t{impl->context, zmq::socket_type::dealer};
-        auto& socket = impl->socket;
-        socket.set(zmq::sockopt::linger, kLinger);
-        socket.set(zmq::sockopt::sndhwm, kQueue);
-        // Only a connection that stands takes messages: what was said to a dead supervisor is not told to the
-        // next one.
-        socket.set(zmq::sockopt::immediate, true);
-        socket.set(zmq::sockopt::reconnect_ivl, kReconnectFirst);
-        socket.set(zmq::sockopt::reconnect_ivl_max, kReconnectLongest);
-        socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(proto::kMaxPayload));
-        if (zmq_socket_monitor(socket.handle(), kMonitorEndpoint,
-                               ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0) {
-            throw zmq::error_t{};
-        }
-        impl->monitor = zmq::socket_t{impl->context, zmq::socket_type::pair};
-        impl->monitor.set(zmq::sockopt::linger, 0);
-        impl->monitor.connect(kMonitorEndpoint);
-        socket.connect(environment.endpoint);
-    } catch (const zmq::error_t& error) {
-        return make_error(ErrorKind::kUnavailable,
-                          fmt::format("cannot open the link to the supervisor at {}: {}",
-                                      environment.endpoint, error.what()));
-    }
     return std::unique_ptr<SupervisorLink>{new SupervisorLink{std::move(impl)}};
 }
 
 std::uint32_t SupervisorLink::wait(std::span<const int> descriptors, milliseconds timeout) {
-    impl_->keep_up();
-    std::vector<zmq::pollitem_t> items{{impl_->socket.handle(), 0, ZMQ_POLLIN, 0},
-                                       {impl_->monitor.handle(), 0, ZMQ_POLLIN, 0}};
-    for (const int fd : descriptors) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
-    try {
-        zmq::poll(items, timeout);
-    } catch (const zmq::error_t&) {
-        return 0;  // interrupted by a signal: the caller's loop comes round again
-    }
-    if ((items[1].revents & ZMQ_POLLIN) != 0) {
-        impl_->read_events();
-        impl_->keep_up();
-    }
+    const auto due = impl_->keep_up();
+    const auto now = impl_->clock.mono_now();
+    if (due < now + timeout) timeout = std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(due - now));
+    constexpr std::size_t kMost = 8;
+    std::array<pollfd, kMost> waits{};
+    const auto count = std::min(descriptors.size(), kMost - 1);
+    const bool writes = !impl_->unsent.empty();
+    waits[0] = {impl_->fd, static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN), 0};
+    for (std::size_t i = 0; i < count; ++i) waits[i + 1] = {descriptors[i], POLLIN, 0};
+    if (::poll(waits.data(), count + 1, static_cast<int>(timeout.count())) <= 0) return 0;
+    if ((waits[0].revents & POLLOUT) != 0) impl_->write_some();
     std::uint32_t ready = 0;
-    for (std::size_t i = 0; i < descriptors.size(); ++i) {
-        if ((items[i + 2].revents & ZMQ_POLLIN) != 0) ready |= 1U << i;
+    for (std::size_t i = 0; i < count; ++i) {
+        if ((waits[i + 1].revents & POLLIN) != 0) ready |= 1U << i;
     }
     return ready;
 }
 
 std::optional<proto::Message> SupervisorLink::receive() {
     for (;;) {
-        std::vector<zmq::message_t> frames;
-        try {
-            for (;;) {
-                zmq::message_t frame;
-                if (!impl_->socket.recv(frame, zmq::recv_flags::dontwait)) return std::nullopt;
-                const bool more = frame.more();
-                // Frames beyond those of a message are read away, not kept.
-                if (frames.size() < 3) frames.push_back(std::move(frame));
-                if (!more) break;
-            }
-        } catch (const zmq::error_t&) {
+        const auto frame = impl_->reader.next(impl_->unread);
+        if (!frame) {
+            ++impl_->malformed;
+            impl_->disconnect();
             return std::nullopt;
         }
-        const auto bytes = [](const zmq::message_t& frame) {
-            return ByteSpan{static_cast<const std::byte*>(frame.data()), frame.size()};
-        };
-        if (frames.size() == 2) {
-            auto message = proto::decode(bytes(frames[0]), bytes(frames[1]));
-            if (message) {
-                impl_->heard = impl_->clock.mono_now();
-                return std::move(*message);
-            }
+        if (!frame->whole) {
+            if (!impl_->read_some()) return std::nullopt;
+            continue;
+        }
+        auto message = proto::decode(frame->header, frame->payload);
+        if (message) {
+            impl_->heard = impl_->clock.mono_now();
+            return std::move(*message);
         }
         ++impl_->malformed;
     }

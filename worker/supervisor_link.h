@@ -1,12 +1,12 @@
-// SupervisorLink: the worker's end of the wire (proto/wire.h), a ZeroMQ DEALER.
+// SupervisorLink: the worker's end of the wire (proto/wire.h), a Unix socket.
 //
 // Every connection starts with Hello; the supervisor answers Welcome or Refuse. Until Welcome nothing else is
 // sent. When the connection breaks, or nothing is heard for a while, the link says Hello again, with backoff,
 // for as long as it takes: the worker goes on acquiring meanwhile, and a new supervisor adopts it.
 //
-// Nothing here blocks except wait(). What the supervisor does not read is not queued beyond kQueue messages;
-// send() then says so and the caller decides what that means (a heartbeat is dropped, a log is counted).
-// Threads. The main thread only.
+// Nothing here blocks except wait(). What the supervisor does not read is not queued beyond kMostQueued;
+// send() then says so and the caller decides what that means (a heartbeat is dropped, a log is counted). What
+// was said to a supervisor that died is not told to the next one. Threads. The main thread only.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@ namespace fieldwarden::worker {
 // What the launch told this process.
 struct LaunchEnvironment {
     std::string launch_key;
-    std::string endpoint;
+    std::string control;    // path of the supervisor's socket
     std::string task_code;  // empty: a spare or a probe
     std::int64_t session_id = 0;
     std::string data_dir;
@@ -32,7 +32,8 @@ struct LaunchEnvironment {
 
 class SupervisorLink {
   public:
-    static constexpr int kQueue = 256;  // messages that may wait for a supervisor that does not read
+    // May wait for a supervisor that does not read, beside one message of any size.
+    static constexpr std::size_t kMostQueued = 4U << 20;
 
     static Result<std::unique_ptr<SupervisorLink>> open(const LaunchEnvironment& environment,
                                                         const Clock& clock);
@@ -45,7 +46,7 @@ class SupervisorLink {
     std::uint32_t wait(std::span<const int> descriptors, std::chrono::milliseconds timeout);
     // The next message, if any. Malformed ones are counted and passed over.
     std::optional<proto::Message> receive();
-    // False: not welcomed, or the queue is full. Nothing is sent then.
+    // False: not welcomed, too much waits, or too large. Nothing is sent then.
     bool send(const proto::Message& message);
 
     // What the next Hello says.

@@ -37,6 +37,7 @@ constexpr milliseconds kSpoolRetry{200};
 // With drop_oldest a device waits this long for a spool that cannot be written, then lets the scan go.
 constexpr int kSpoolAttempts = 10;
 constexpr milliseconds kAcquireDeadline{10'000};
+constexpr milliseconds kDiagnoseDeadline{1'000};
 // A supervisor that lives answers within a turn of its loop; for a dead one a leaving worker does not wait
 // long.
 constexpr milliseconds kLastWord{500};
@@ -64,6 +65,13 @@ TaskConfig settings_of(const TaskConfig& config) {
     settings.run_limit = config.run_limit;
     settings.stop_grace = config.stop_grace;
     return settings;
+}
+
+proto::Reply refusal(Error error) {
+    proto::Reply reply;
+    reply.error_kind = error.kind;
+    reply.error = std::move(error.message);
+    return reply;
 }
 
 double milliseconds_since(MonoTime start) {
@@ -397,6 +405,52 @@ void WorkerLoop::handle(const proto::TestStorage& message) {
     });
 }
 
+void WorkerLoop::handle(const proto::WritePoint& message) {
+    if (message.device) log_.hide(secrets_of(*message.device));
+    const auto loop = line_ && !message.device ? line_->devices->loop_of(message.point) : nullptr;
+    post_request(message.request_id, [loop, message] {
+        Result<ReadBack> written =
+            make_error(ErrorKind::kNotFound, "the task that runs does not hold this point");
+        if (message.device) {
+            written = write_over_own_connection(*message.device, message.value);
+        } else if (loop != nullptr) {
+            written = loop->write(message.point, message.value, kAcquireDeadline);
+        }
+        if (!written) return refusal(written.error());
+        proto::Reply reply;
+        reply.ok = true;
+        reply.confirmed = written->confirmed;
+        reply.samples.push_back(std::move(written->sample));
+        return reply;
+    });
+}
+
+void WorkerLoop::handle(const proto::Browse& message) {
+    log_.hide(secrets_of(message.device));
+    post_request(message.request_id, [message] {
+        auto page = browse_device(message.device, message.node);
+        if (!page) return refusal(page.error());
+        proto::Reply reply;
+        reply.ok = true;
+        reply.browse = std::move(*page);
+        return reply;
+    });
+}
+
+void WorkerLoop::handle(const proto::Diagnose& message) {
+    const auto loops = line_ ? line_->devices->loops() : std::vector<std::shared_ptr<DeviceLoop>>{};
+    post_request(message.request_id, [loops] {
+        proto::Reply reply;
+        reply.ok = true;
+        for (const auto& loop : loops) {
+            if (auto device = loop->diagnostics(kDiagnoseDeadline)) {
+                reply.diagnostics.push_back(std::move(*device));
+            }
+        }
+        return reply;
+    });
+}
+
 void WorkerLoop::post_request(std::uint64_t request_id, std::function<proto::Reply()> work) {
     const bool posted = requests_->post([request_id, work = std::move(work)] {
         const auto started = std::chrono::steady_clock::now();
@@ -432,12 +486,13 @@ void WorkerLoop::heartbeat() {
     if (line_) {
         line_->devices->report(beat);
         const auto spool = line_->spool->stats();
-        const auto sinks = line_->sinks->stats();
+        auto sinks = line_->sinks->stats();
         // A sink that was added begins at zero; what was said before is not taken back.
         delivered_ = std::max(delivered_, sinks.delivered);
         beat.points_delivered = delivered_;
         beat.dead_letters = sinks.dead;
         beat.retrying = sinks.retrying;
+        beat.sinks = std::move(sinks.sinks);
         beat.spool_pending = spool.pending;
         beat.spool_bytes = spool.bytes;
         beat.spool_dropped = spool.dropped + spool.damaged + dropped_;

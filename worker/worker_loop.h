@@ -82,6 +82,9 @@ class WorkerLoop {
     void handle(const proto::AcquireOnce& message);
     void handle(const proto::TestConnection& message);
     void handle(const proto::TestStorage& message);
+    void handle(const proto::WritePoint& message);
+    void handle(const proto::Browse& message);
+    void handle(const proto::Diagnose& message);
     void handle(const proto::BeatAck&) {}  // being heard is all it says; the link has noted it
     template <class Other>
     void handle(const Other&) {}

@@ -131,7 +131,7 @@ def peer_to_main(peer_class, count, rounds):
 
 def kill_figures(peers):
     simulator = Simulator(4)
-    own = {"FIELDWARDEN_LAUNCH_KEY": "none", "FIELDWARDEN_CONTROL": "ipc:///nonexistent", "FIELDWARDEN_DATA_DIR": "/nonexistent"}
+    own = {"FIELDWARDEN_LAUNCH_KEY": "none", "FIELDWARDEN_CONTROL": "/nonexistent", "FIELDWARDEN_DATA_DIR": "/nonexistent"}
     figures = []
     try:
         with tempfile.TemporaryDirectory() as folder:

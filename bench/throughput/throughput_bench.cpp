@@ -21,12 +21,12 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <zmq.hpp>
 
 #include "common/data_paths.h"
 #include "common/history/history_reader.h"
 #include "proto/wire.h"
 #include "tests/simulator/modbus/modbus_simulator.h"
+#include "tests/unit/proto/wire_socket.h"
 
 namespace {
 
@@ -112,18 +112,16 @@ double pss_megabytes(pid_t pid) {
 struct Worker {
     TaskConfig task;
     pid_t pid = -1;
-    std::string identity;
+    proto::WireSocket socket;
     bool ready = false;
     proto::Heartbeat beat;
 };
 
 class Fleet {
   public:
-    explicit Fleet(const std::string& data_dir) : endpoint_("ipc://" + data_dir + "/run/control.sock") {
-        if (!make_directories(data_dir + "/run")) std::abort();
-        socket_.set(zmq::sockopt::linger, 500);
-        socket_.bind(endpoint_);
-        data_dir_ = data_dir;
+    explicit Fleet(const std::string& data_dir)
+        : data_dir_(data_dir), listener_(make_directories(data_dir + "/run") ? control_socket() : "") {
+        if (listener_.fd() < 0) std::abort();
     }
     ~Fleet() {
         for (auto& [key, worker] : workers) {
@@ -135,7 +133,7 @@ class Fleet {
     void launch(TaskConfig task) {
         const auto key = fmt::format("bench-{}", workers.size());
         std::vector<std::string> texts{fmt::format("{}={}", proto::kEnvLaunchKey, key),
-                                       fmt::format("{}={}", proto::kEnvControl, endpoint_),
+                                       fmt::format("{}={}", proto::kEnvControl, control_socket()),
                                        fmt::format("{}={}", proto::kEnvDataDir, data_dir_),
                                        fmt::format("{}={}", proto::kEnvTask, task.task_code)};
         std::vector<char*> env;
@@ -149,59 +147,48 @@ class Fleet {
             std::abort();
         workers.emplace(key, std::move(worker));
     }
-    void send(const Worker& worker, const proto::Message& message) {
-        const auto frames = proto::encode(message);
-        socket_.send(zmq::buffer(worker.identity), zmq::send_flags::sndmore);
-        socket_.send(zmq::buffer(frames.header), zmq::send_flags::sndmore);
-        socket_.send(zmq::buffer(frames.payload), zmq::send_flags::none);
-    }
     void run_until(
         Steady::time_point end, const std::function<bool()>& done = [] { return false; }) {
         while (!done() && Steady::now() < end) {
-            zmq::pollitem_t item{socket_.handle(), 0, ZMQ_POLLIN, 0};
-            zmq::poll(&item, 1, 50ms);
-            while (read_one()) {
-            }
+            std::vector<pollfd> waits{{listener_.fd(), POLLIN, 0}};
+            for (const auto& stranger : strangers_) waits.push_back({stranger.fd(), POLLIN, 0});
+            for (const auto& [key, worker] : workers) waits.push_back({worker.socket.fd(), POLLIN, 0});
+            ::poll(waits.data(), waits.size(), 50);
+            read_all();
         }
     }
     std::map<std::string, Worker> workers;
 
   private:
-    bool read_one() {
-        zmq::message_t identity;
-        zmq::message_t header;
-        zmq::message_t payload;
-        if (!socket_.recv(identity, zmq::recv_flags::dontwait)) return false;
-        if (!socket_.recv(header, zmq::recv_flags::none) || !socket_.recv(payload, zmq::recv_flags::none))
-            return false;
-        const auto bytes = [](const zmq::message_t& m) {
-            return ByteSpan{static_cast<const std::byte*>(m.data()), m.size()};
-        };
-        const auto message = proto::decode(bytes(header), bytes(payload));
-        if (!message) return true;
-        if (const auto* hello = std::get_if<proto::Hello>(&*message)) {
+    [[nodiscard]] std::string control_socket() const { return data_dir_ + "/run/control.sock"; }
+
+    void read_all() {
+        while (auto socket = listener_.accept()) strangers_.push_back(std::move(*socket));
+        for (auto& stranger : strangers_) {
+            const auto message = stranger.receive();
+            const auto* hello = message ? std::get_if<proto::Hello>(&*message) : nullptr;
+            if (hello == nullptr) continue;
             auto& worker = workers.at(hello->launch_key);
-            worker.identity = identity.to_string();
+            worker.socket = std::move(stranger);
             proto::Welcome welcome;
             welcome.config = worker.task;
-            send(worker, welcome);
-            return true;
+            worker.socket.send(welcome);
         }
+        std::erase_if(strangers_, [](const auto& socket) { return !socket.is_open(); });
         for (auto& [key, worker] : workers) {
-            if (worker.identity != identity.to_string()) continue;
-            if (const auto* beat = std::get_if<proto::Heartbeat>(&*message)) {
-                worker.beat = *beat;
-                send(worker, proto::BeatAck{beat->seq});
+            while (const auto message = worker.socket.receive()) {
+                if (const auto* beat = std::get_if<proto::Heartbeat>(&*message)) {
+                    worker.beat = *beat;
+                    worker.socket.send(proto::BeatAck{beat->seq});
+                }
+                if (std::holds_alternative<proto::Ready>(*message)) worker.ready = true;
             }
-            if (std::holds_alternative<proto::Ready>(*message)) worker.ready = true;
         }
-        return true;
     }
 
-    std::string endpoint_;
     std::string data_dir_;
-    zmq::context_t context_{1};
-    zmq::socket_t socket_{context_, zmq::socket_type::router};
+    proto::WireListener listener_;
+    std::vector<proto::WireSocket> strangers_;
 };
 
 struct Totals {
@@ -263,7 +250,7 @@ int main(int argc, char** argv) {
         const double expected =
             static_cast<double>(tasks) * points * 1000 / static_cast<double>(period.count());
 
-        for (auto& [key, worker] : fleet.workers) fleet.send(worker, proto::Stop{10s});
+        for (auto& [key, worker] : fleet.workers) worker.socket.send(proto::Stop{10s});
         std::uint64_t dropped = 0;
         for (const auto& [key, worker] : fleet.workers) dropped += worker.beat.spool_dropped;
         fleet.run_until(Steady::now() + 15s, [&] {

@@ -110,10 +110,13 @@ Reading read_spool(const AlertRule& rule, const TaskFact& task) {
 Reading read_sink(const AlertRule& rule, const TaskFact& task) {
     if (!task.reported) return task.state == ProcessState::kStopped ? clear() : Reading{};
     if (task.retrying == 0) return clear();
-    auto reading =
-        active(hold_of(rule, milliseconds{0}), std::to_string(task.retrying),
-               fmt::format("{} samples are being tried again, {} wait", task.retrying, task.spool_pending));
+    std::string who;
+    for (const auto& sink : task.sinks) who += fmt::format("; {}: {}", sink.sink_code, sink.error);
+    auto reading = active(
+        hold_of(rule, milliseconds{0}), std::to_string(task.retrying),
+        fmt::format("{} samples are being tried again, {} wait{}", task.retrying, task.spool_pending, who));
     reading.context["retrying"] = task.retrying;
+    for (const auto& sink : task.sinks) reading.context["sinks"].push_back(sink.sink_code);
     reading.context["spool_pending"] = task.spool_pending;
     return reading;
 }

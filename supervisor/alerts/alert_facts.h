@@ -38,6 +38,12 @@ struct TaskFact {
     std::uint64_t spool_bytes = 0;
     std::uint64_t spool_limit = 0;  // bytes
     std::uint64_t retrying = 0;     // samples in a delivery that failed
+    // The sinks that do not take them, and why; empty for a worker of an older build.
+    struct SinkTrouble {
+        std::string_view sink_code;
+        std::string_view error;
+    };
+    std::vector<SinkTrouble> sinks;
     // Recovery found that only a person can help, and why.
     bool operator_needed = false;
     std::string_view operator_cause;

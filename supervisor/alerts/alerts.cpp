@@ -63,6 +63,9 @@ TaskFact task_fact_of(const TaskRuntime& task, MonoTime) {
     fact.spool_pending = worker.beat->spool_pending;
     fact.spool_bytes = worker.beat->spool_bytes;
     fact.retrying = worker.beat->retrying;
+    for (const auto& sink : worker.beat->sinks) {
+        if (!sink.last_error.empty()) fact.sinks.push_back({sink.sink_code, sink.last_error});
+    }
     // A worker that has just become ready, or goes on after a pause, has all its time to bring data.
     if (worker.ready_at)
         fact.no_data_since = std::max(*worker.ready_at, worker.good_at.value_or(MonoTime::min()));

@@ -20,9 +20,9 @@ namespace {
 using cli::Common;
 
 constexpr std::array kVerbs{
-    "import", "export", "template",        "status",       "top",    "start",    "stop",
-    "pause",  "resume", "restart",         "logs",         "points", "sessions", "timeline",
-    "health", "alerts", "test-connection", "test-storage", "watch",
+    "import",          "export",       "template", "status", "top",         "start",    "stop",   "pause",
+    "resume",          "restart",      "logs",     "points", "sessions",    "timeline", "health", "alerts",
+    "test-connection", "test-storage", "write",    "browse", "diagnostics", "watch",
 };
 
 std::string language_of_environment() {
@@ -59,6 +59,8 @@ struct Arguments {
     unsigned limit = 50;
     std::int64_t session_id = 0;
     std::string code;
+    std::string value;
+    cli::BrowseArguments browse;
     cli::AlertArguments alerts;
     cli::WatchArguments watch;
 };
@@ -297,6 +299,27 @@ class CommandLine {
         runs(verb, [this](auto& session) {
             return cli::run_probe(session, "/test-storage", "sink_code", arguments_.code);
         });
+        verb = add("write", "Write a point whose access is rw, and read it back",
+                   "  fieldwarden write PUMP_SETPOINT 42.5\n  fieldwarden write PUMP_ON true");
+        verb->add_option("POINT", arguments_.code, "Point code")->required();
+        verb->add_option("VALUE", arguments_.value, "In the point's unit")->required();
+        runs(verb,
+             [this](auto& session) { return cli::write_point(session, arguments_.code, arguments_.value); });
+        auto& browse = arguments_.browse;
+        verb = add("browse", "List what a device says it holds (OPC UA)",
+                   "  fieldwarden browse BOILER\n  fieldwarden browse BOILER 'ns=2;s=Line1' --depth 3\n"
+                   "  fieldwarden browse BOILER --depth 5 --rows points.csv");
+        verb->add_option("DEVICE", browse.device, "Device code")->required();
+        verb->add_option("NODE", browse.node, "Where to begin; default: the root");
+        verb->add_option("--depth", browse.depth, "Levels")->check(CLI::Range(1, 20))->capture_default_str();
+        verb->add_option(
+            "--rows", browse.rows,
+            "Write the variables as rows of the points sheet into this CSV file (-: standard output)");
+        runs(verb, [this](auto& session) { return cli::browse(session, arguments_.browse); });
+        verb = add("diagnostics", "Show what the driver of a device has counted",
+                   "  fieldwarden diagnostics PUMP_01");
+        verb->add_option("DEVICE", arguments_.code, "Device code")->required();
+        runs(verb, [this](auto& session) { return cli::show_diagnostics(session, arguments_.code); });
     }
 
     CLI::App app_{"Fieldwarden: industrial data acquisition. Client of a running supervisor."};

@@ -68,6 +68,17 @@ int act_on_tasks(Session& session, const ActionArguments& arguments);
 // POST /test-connection or /test-storage; `member` is the code's name in the body.
 int run_probe(Session& session, const std::string& path, const std::string& member, const std::string& code);
 
+int write_point(Session& session, const std::string& point, const std::string& value);
+
+struct BrowseArguments {
+    std::string device;
+    std::string node;  // empty: the root
+    std::size_t depth = 1;
+    std::string rows;  // a CSV file of the points found, as rows of the points sheet; "-": standard output
+};
+int browse(Session& session, const BrowseArguments& arguments);
+int show_diagnostics(Session& session, const std::string& device);
+
 struct LogArguments {
     std::string task;  // one of these three
     bool supervisor = false;

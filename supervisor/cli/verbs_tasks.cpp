@@ -1,4 +1,4 @@
-// status, sessions, timeline, health, start/stop/pause/resume/restart, test-connection, test-storage.
+// status, sessions, timeline, health, start/stop/pause/resume/restart.
 #include <fmt/format.h>
 
 #include "supervisor/cli/cli.h"
@@ -205,22 +205,6 @@ int act_on_tasks(Session& session, const ActionArguments& arguments) {
         print_table(session, table);
     }
     return failed ? kExitFailed : kExitDone;
-}
-
-int run_probe(Session& session, const std::string& path, const std::string& name, const std::string& code) {
-    const auto answer = session.api.post(path, Json{{name, code}}, "testing " + printable(code));
-    if (!answer) return fail(answer.error());
-    const bool fine = flag_of(*answer, "ok");
-    if (session.common.json) {
-        print_json(*answer);
-    } else {
-        const auto category = text_of(*answer, "error_category");
-        fmt::print("{}  {}  {:.1f} ms  {}{}\n", printable(code),
-                   styled(fine ? "ok" : "failed", fine ? Style::kGood : Style::kBad, session.colour),
-                   number_of(*answer, "latency_ms"), printable(text_of(*answer, "detail")),
-                   category.empty() ? "" : fmt::format("  [{}]", printable(category)));
-    }
-    return fine ? kExitDone : kExitFailed;
 }
 
 }  // namespace fieldwarden::supervisor::cli

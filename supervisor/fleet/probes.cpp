@@ -19,6 +19,12 @@ SecretMask secrets_in(const Probes::Request& request) {
     if (const auto* connection = std::get_if<proto::TestConnection>(&request.question)) {
         mask.add(secrets_of(connection->device));
     }
+    if (const auto* write = std::get_if<proto::WritePoint>(&request.question); write && write->device) {
+        mask.add(secrets_of(*write->device));
+    }
+    if (const auto* browse = std::get_if<proto::Browse>(&request.question)) {
+        mask.add(secrets_of(browse->device));
+    }
     if (const auto* storage = std::get_if<proto::TestStorage>(&request.question)) {
         mask.add(secrets_of(storage->sink));
     }

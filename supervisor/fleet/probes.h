@@ -1,5 +1,6 @@
-// Probes: worker processes that answer one question and leave (test-connection, test-storage, acquire_once on
-// a task that does not run), so that nothing a device or a sink does can touch the supervisor.
+// Probes: worker processes that answer one question and leave (test-connection, test-storage, browse;
+// acquire_once and write when no task runs), so that nothing a device or a sink does can touch the
+// supervisor.
 //
 // Threads. Loop thread only.
 #pragma once
@@ -24,7 +25,7 @@ class Probes {
     static constexpr std::chrono::seconds kDeadline{60};
 
     struct Request {
-        // TestConnection, TestStorage or AcquireOnce; the request_id is set here.
+        // TestConnection, TestStorage, WritePoint, Browse or AcquireOnce; the request_id is set here.
         proto::Message question;
         TaskConfigPtr config;  // AcquireOnce: given, paused, before the question
         std::string subject;   // for messages: "device PUMP_01"

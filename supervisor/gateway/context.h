@@ -8,12 +8,14 @@ namespace fieldwarden::supervisor::gateway {
 class PlantIndexes;
 class ImportDesk;
 class Metrics;
+class WriteGate;
 
 struct Context {
     const Services& services;
     PlantIndexes& indexes;
     ImportDesk& imports;
     Metrics& metrics;
+    WriteGate& writes;
 };
 
 }  // namespace fieldwarden::supervisor::gateway

@@ -13,6 +13,7 @@
 #include "supervisor/gateway/import_desk.h"
 #include "supervisor/gateway/metrics.h"
 #include "supervisor/gateway/plant_index.h"
+#include "supervisor/gateway/write_gate.h"
 #include "supervisor/listen_address.h"
 
 namespace fieldwarden::supervisor {
@@ -22,12 +23,13 @@ struct Gateway::Parts {
         : services(std::move(services_)),
           indexes(services.control),
           imports(services.settings.server.data_dir),
-          context{services, indexes, imports, metrics} {}
+          context{services, indexes, imports, metrics, writes} {}
 
     Services services;
     gateway::PlantIndexes indexes;
     gateway::ImportDesk imports;
     gateway::Metrics metrics;
+    gateway::WriteGate writes;
     gateway::Context context;
     // In this order: the server uses the dispatcher until it has stopped.
     std::unique_ptr<gateway::Dispatcher> dispatcher;

@@ -176,6 +176,11 @@ constexpr std::array kRoutes{
           "Send a test alert"},
 
     // probes
+    Route{kPost, "/api/v1/points/{id}/write", kOperator, kCall, kWaiting, write_point, "Write a point"},
+    Route{kGet, "/api/v1/devices/{id}/browse", kOperator, kCall, kWaiting, browse_device,
+          "What a device says it holds"},
+    Route{kGet, "/api/v1/devices/{id}/diagnostics", kViewer, kCall, kWaiting, device_diagnostics,
+          "What the drivers of a device have counted"},
     Route{kPost, "/api/v1/test-connection", kOperator, kCall, kWaiting, test_connection, "Try a device"},
     Route{kPost, "/api/v1/test-storage", kOperator, kCall, kWaiting, test_storage, "Try a sink"},
 

@@ -100,6 +100,7 @@ Result<PointConfig> compile_point(const Record& record) {
     point.min_value = cells.number<double>("min_value");
     point.max_value = cells.number<double>("max_value");
     point.period = cells.period("period_ms").value_or(milliseconds{0});
+    point.writable = cells.text("access") == "rw";
     if (cells.error()) return *cells.error();
     return point;
 }

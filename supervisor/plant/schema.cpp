@@ -104,6 +104,13 @@ constexpr std::array kPointFields{
           .type = T::kInteger,
           .help = "milliseconds; empty: the task's",
           .help_zh = "毫秒；空：使用任务的周期"},
+    Field{.name = "access",
+          .name_zh = "读写",
+          .type = T::kChoice,
+          .choices = "r|rw",
+          .fallback = "r",
+          .help = "r: read only; rw: operators may write it",
+          .help_zh = "r：只读；rw：允许操作员写入"},
     text("description", "描述"),
 };
 

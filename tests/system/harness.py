@@ -105,9 +105,13 @@ class Supervisor:
         """Its own log lines since the first start."""
         return (self.data_dir / "supervisor.out").read_text()
 
+    def call(self, method, path, **arguments):
+        """One call of /api/v1; the answer whatever it is."""
+        return self.http.request(method, f"{self.base}/api/v1{path}", timeout=60, **arguments)
+
     def api(self, method, path, expect=None, **arguments):
         """One call of /api/v1; asserts the status when `expect` is given and returns the JSON."""
-        answer = self.http.request(method, f"{self.base}/api/v1{path}", timeout=60, **arguments)
+        answer = self.call(method, path, **arguments)
         if expect is not None:
             assert answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
         return answer.json() if "json" in answer.headers.get("Content-Type", "") else answer
@@ -186,7 +190,7 @@ class Workbook:
         "device_types": ["type_code", "type_name"],
         "devices": ["device_code", "device_name", "site_code", "protocol", "address", "type_code", "options"],
         "points": ["point_code", "point_name", "device_code", "address", "data_type", "byte_order", "scale", "unit",
-                   "min_value", "max_value"],
+                   "min_value", "max_value", "access"],
         "tasks": ["task_code", "task_name", "devices", "points", "period_ms", "autostart", "run_limit", "options", "group"],
     }
 

@@ -74,6 +74,9 @@ HttpResponse change_alert_document(AlertDocumentKind kind, const HttpRequest& re
 HttpResponse remove_alert_document(AlertDocumentKind kind, const HttpRequest& request, Context& context);
 
 // probes.cpp
+HttpResponse write_point(const HttpRequest& request, Context& context);
+HttpResponse browse_device(const HttpRequest& request, Context& context);
+HttpResponse device_diagnostics(const HttpRequest& request, Context& context);
 HttpResponse test_connection(const HttpRequest& request, Context& context);
 HttpResponse test_storage(const HttpRequest& request, Context& context);
 

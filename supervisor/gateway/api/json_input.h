@@ -34,6 +34,7 @@ class Members {
     std::optional<bool> flag(std::string_view name);
     std::optional<std::vector<std::string>> texts(std::string_view name, std::size_t most);
     const proto::Json* object(std::string_view name);
+    const proto::Json* any(std::string_view name) { return take(name); }
     void add_error(std::string_view name, std::string_view code, std::string message);
     [[nodiscard]] bool failed() const { return !errors_.empty(); }
 

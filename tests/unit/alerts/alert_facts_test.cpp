@@ -184,6 +184,19 @@ TEST_F(Facts, SpoolByNumberOrByShare) {
     EXPECT_EQ(open(), 0U);
 }
 
+TEST_F(Facts, ASinkThatDoesNotTakeSamplesIsNamedWithItsReason) {
+    use({rule_of(RuleKind::kSinkDown)});
+    task().retrying = 5;
+    task().sinks = {{"K", "no broker at 127.0.0.1:9092"}};
+    pass(Seconds{1});
+    EXPECT_THAT(only().message, HasSubstr("K: no broker at 127.0.0.1:9092"));
+    EXPECT_EQ(only().context["sinks"], proto::Json::array({"K"}));
+    task().retrying = 0;
+    task().sinks.clear();
+    pass(Seconds{1});
+    EXPECT_EQ(open(), 0U);
+}
+
 TEST_F(Facts, RecoveryThatNeedsAPersonHoldsUntilGoodDataComes) {
     use({rule_of(RuleKind::kOperatorNeeded)});
     task().operator_needed = true;

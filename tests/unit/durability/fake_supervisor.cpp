@@ -19,12 +19,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-std::string endpoint(const std::string& data_dir) {
-    return "ipc://" + data_dir + "/run/control.sock";
-}
-
-ByteSpan bytes(const zmq::message_t& frame) {
-    return {static_cast<const std::byte*>(frame.data()), frame.size()};
+std::string control_socket(const std::string& data_dir) {
+    return data_dir + "/run/control.sock";
 }
 
 }  // namespace
@@ -43,20 +39,20 @@ FakeSupervisor::~FakeSupervisor() {
 }
 
 void FakeSupervisor::close() {
-    socket_.close();
+    listener_.reset();
+    strangers_.clear();
+    for (auto& [key, worker] : workers_) worker.socket.close();
 }
 
 void FakeSupervisor::reopen() {
-    socket_ = zmq::socket_t{context_, zmq::socket_type::router};
-    socket_.set(zmq::sockopt::linger, 200);
-    socket_.bind(endpoint(data_dir_));
+    listener_.emplace(control_socket(data_dir_));
 }
 
 std::string FakeSupervisor::launch(const std::string& task_code,
                                    const std::map<std::string, std::string>& environment) {
     const std::string key = fmt::format("key-{}-{}", ::getpid(), ++launched_);
     std::map<std::string, std::string> all{{proto::kEnvLaunchKey, key},
-                                           {proto::kEnvControl, endpoint(data_dir_)},
+                                           {proto::kEnvControl, control_socket(data_dir_)},
                                            {proto::kEnvDataDir, data_dir_},
                                            {proto::kEnvSession, "17"}};
     if (!task_code.empty()) all[proto::kEnvTask] = task_code;
@@ -74,64 +70,56 @@ std::string FakeSupervisor::launch(const std::string& task_code,
     char* argv[] = {program.data(), nullptr};
     Worker worker;
     EXPECT_EQ(::posix_spawn(&worker.pid, program.c_str(), nullptr, nullptr, argv, env.data()), 0);
-    workers_[key] = worker;
+    workers_[key] = std::move(worker);
     return key;
 }
 
-void FakeSupervisor::read_one() {
-    std::vector<zmq::message_t> frames;
-    for (;;) {
-        zmq::message_t frame;
-        if (!socket_.recv(frame, zmq::recv_flags::dontwait)) return;
-        const bool more = frame.more();
-        frames.push_back(std::move(frame));
-        if (!more) break;
+void FakeSupervisor::read_all() {
+    if (listener_) {
+        while (auto socket = listener_->accept()) strangers_.push_back(std::move(*socket));
     }
-    ASSERT_EQ(frames.size(), 3U);
-    const auto identity = frames[0].to_string();
-    auto message = proto::decode(bytes(frames[1]), bytes(frames[2]));
-    ASSERT_TRUE(message) << message.error().message;
-    if (const auto* hello = std::get_if<proto::Hello>(&*message)) {
-        const auto found = workers_.find(hello->launch_key);
-        if (found != workers_.end()) found->second.identity = identity;
+    for (auto& stranger : strangers_) {
+        auto message = stranger.receive();
+        if (!message) continue;
+        const auto* hello = std::get_if<proto::Hello>(&*message);
+        if (hello == nullptr || !workers_.contains(hello->launch_key)) continue;
+        const auto key = hello->launch_key;
+        workers_.at(key).socket = std::move(stranger);
+        take(key, std::move(*message));
     }
+    std::erase_if(strangers_, [](const auto& socket) { return !socket.is_open(); });
     for (auto& [key, worker] : workers_) {
-        if (worker.identity != identity) continue;
-        if (const auto* beat = std::get_if<proto::Heartbeat>(&*message); beat != nullptr && acks) {
-            send(key, proto::BeatAck{beat->seq});
-        }
-        worker.heard.push_back(std::move(*message));
-        return;
+        while (auto message = worker.socket.receive()) take(key, std::move(*message));
     }
+}
+
+void FakeSupervisor::take(const std::string& key, proto::Message message) {
+    if (const auto* beat = std::get_if<proto::Heartbeat>(&message); beat != nullptr && acks) {
+        send(key, proto::BeatAck{beat->seq});
+    }
+    workers_.at(key).heard.push_back(std::move(message));
 }
 
 bool FakeSupervisor::until(const std::function<bool()>& done, milliseconds deadline) {
     const auto end = std::chrono::steady_clock::now() + deadline;
     while (!done()) {
         if (std::chrono::steady_clock::now() >= end) return false;
-        if (!socket_) {
-            ::poll(nullptr, 0, 5);
-            continue;
-        }
-        zmq::pollitem_t item{socket_.handle(), 0, ZMQ_POLLIN, 0};
-        zmq::poll(&item, 1, milliseconds{10});
-        if ((item.revents & ZMQ_POLLIN) != 0) read_one();
+        std::vector<pollfd> waits;
+        if (listener_) waits.push_back({listener_->fd(), POLLIN, 0});
+        for (const auto& stranger : strangers_) waits.push_back({stranger.fd(), POLLIN, 0});
+        for (const auto& [key, worker] : workers_) waits.push_back({worker.socket.fd(), POLLIN, 0});
+        ::poll(waits.data(), waits.size(), 10);
+        read_all();
     }
     return true;
 }
 
 void FakeSupervisor::send(const std::string& key, const proto::Message& message) {
-    const auto frames = proto::encode(message);
-    const auto text = [](const Bytes& b) { return std::string{as_text(b)}; };
-    send_raw(key, {text(frames.header), text(frames.payload)});
+    workers_.at(key).socket.send(message);
 }
 
-void FakeSupervisor::send_raw(const std::string& key, const std::vector<std::string>& frames) {
-    socket_.send(zmq::buffer(workers_.at(key).identity), zmq::send_flags::sndmore);
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        socket_.send(zmq::buffer(frames[i]),
-                     i + 1 < frames.size() ? zmq::send_flags::sndmore : zmq::send_flags::none);
-    }
+void FakeSupervisor::send_raw(const std::string& key, std::string_view header, std::string_view payload) {
+    workers_.at(key).socket.send_raw(header, payload);
 }
 
 std::string FakeSupervisor::start(const TaskConfig& config) {

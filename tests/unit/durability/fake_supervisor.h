@@ -1,5 +1,5 @@
-// A scripted supervisor: a ROUTER socket that launches real fieldwarden-worker processes and talks to them.
-// Everything it waits for has a deadline; what it started is gone when it is destroyed.
+// A scripted supervisor: a listening socket that launches real fieldwarden-worker processes and talks to
+// them. Everything it waits for has a deadline; what it started is gone when it is destroyed.
 #pragma once
 
 #include <sys/types.h>
@@ -7,23 +7,23 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
-#include <zmq.hpp>
 
-#include "proto/wire.h"
+#include "tests/unit/proto/wire_socket.h"
 
 namespace fieldwarden::worker {
 
 class FakeSupervisor {
   public:
-    // Binds ipc under `data_dir`.
+    // Listens under `data_dir`.
     explicit FakeSupervisor(std::string data_dir);
     ~FakeSupervisor();
 
     struct Worker {
         pid_t pid = -1;
-        std::string identity;  // set by its Hello
+        proto::WireSocket socket;  // since its Hello
         std::vector<proto::Message> heard;
         int exit_status = -1;  // of waitpid, once it is gone
         bool exited = false;
@@ -50,13 +50,13 @@ class FakeSupervisor {
         return found;
     }
     void send(const std::string& key, const proto::Message& message);
-    void send_raw(const std::string& key, const std::vector<std::string>& frames);
+    void send_raw(const std::string& key, std::string_view header, std::string_view payload);
     // Launch, Hello, Welcome with the configuration, Ready.
     std::string start(const TaskConfig& config);
     // Waits for the process to end; its exit code, or minus the signal.
     int wait_exit(const std::string& key);
     void kill(const std::string& key, int signal);
-    // As a supervisor that died: the socket closes; `reopen` binds it again.
+    // As a supervisor that died: its sockets close; `reopen` listens again.
     void close();
     void reopen();
 
@@ -65,11 +65,12 @@ class FakeSupervisor {
     std::chrono::milliseconds orphan_grace{60'000};
 
   private:
-    void read_one();
+    void read_all();
+    void take(const std::string& key, proto::Message message);
 
     std::string data_dir_;
-    zmq::context_t context_{1};
-    zmq::socket_t socket_;
+    std::optional<proto::WireListener> listener_;
+    std::vector<proto::WireSocket> strangers_;
     std::map<std::string, Worker> workers_;
     int launched_ = 0;
 };

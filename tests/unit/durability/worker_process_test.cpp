@@ -359,14 +359,22 @@ TEST_F(WorkerProcessTest, StopsOnSigtermAndFlushes) {
 
 TEST_F(WorkerProcessTest, IgnoresMalformedMessages) {
     const auto key = supervisor_->start(task());
-    supervisor_->send_raw(key, {"FW", "x"});
-    supervisor_->send_raw(key, {"garbage"});
-    supervisor_->send_raw(key, {std::string("FW\x01\x0d", 4), std::string(1000, '\xff')});
-    supervisor_->send_raw(key, {"a", "b", "c", "d"});
+    supervisor_->send_raw(key, "FW\x09\x0d", "x");
+    supervisor_->send_raw(key, "FW\x01\x7f", "");
+    supervisor_->send_raw(key, "FW\x01\x0d", std::string(1000, '\xff'));
     supervisor_->send(key, proto::Hello{});  // travels the other way
     beat_with(key, [](const auto& b) { return b.cycles > 10; });
     supervisor_->send(key, proto::Stop{5s});
     EXPECT_EQ(supervisor_->wait_exit(key), 0);
+}
+
+TEST_F(WorkerProcessTest, ComesBackAfterBytesThatAreNoFrame) {
+    const auto key = supervisor_->start(task());
+    supervisor_->worker(key).heard.clear();
+    supervisor_->worker(key).socket.send_bytes("GET / HTTP/1.1\r\n\r\n");
+    const auto hello = supervisor_->await<proto::Hello>(key);
+    ASSERT_TRUE(hello) << "no second Hello";
+    EXPECT_NE(hello->config_revision, 0U) << "it acquires on";
 }
 
 TEST_F(WorkerProcessTest, ASupervisorThatDoesNotReadBlocksNothing) {

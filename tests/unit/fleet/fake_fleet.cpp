@@ -1,9 +1,12 @@
 #include "tests/unit/fleet/fake_fleet.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <csignal>
-#include <zmq.hpp>
+
+#include "tests/unit/proto/wire_socket.h"
 
 namespace fieldwarden::supervisor {
 
@@ -74,20 +77,13 @@ void FakeWorker::on_end(std::function<void(ExitStatus)> handler) {
 
 void FakeWorker::run() {
     if (script->exit_at_once >= 0) return end({.code = script->exit_at_once.load(), .signal = {}});
-    zmq::context_t context;
-    std::optional<zmq::socket_t> socket;
-    const auto send = [&](const proto::Message& message) {
-        const auto frames = proto::encode(message);
-        socket->send(zmq::buffer(frames.header), zmq::send_flags::sndmore | zmq::send_flags::dontwait);
-        socket->send(zmq::buffer(frames.payload), zmq::send_flags::dontwait);
-    };
+    proto::WireSocket socket;
+    const auto send = [&](const proto::Message& message) { socket.send(message); };
     std::uint64_t revision = 0;
     PointId point = 0;  // the first of its configuration
     auto last_ack = std::chrono::steady_clock::now();
     const auto connect = [&] {
-        socket.emplace(context, zmq::socket_type::dealer);
-        socket->set(zmq::sockopt::linger, 0);
-        socket->connect(value_of(environment, proto::kEnvControl));
+        socket = proto::WireSocket::connect(value_of(environment, proto::kEnvControl));
         last_ack = std::chrono::steady_clock::now();
         if (!script->says_hello) return;
         proto::Hello hello;
@@ -114,15 +110,11 @@ void FakeWorker::run() {
     bool welcome = false;
     auto next_beat = std::chrono::steady_clock::now();
     while (!ended_) {
-        zmq::pollitem_t item{socket->handle(), 0, ZMQ_POLLIN, 0};
-        zmq::poll(&item, 1, std::chrono::milliseconds{10});
-        zmq::message_t header;
-        while (!ended_ && socket->recv(header, zmq::recv_flags::dontwait)) {
-            zmq::message_t payload;
-            if (!socket->recv(payload)) break;
-            auto message =
-                proto::decode(as_bytes(header.to_string_view()), as_bytes(payload.to_string_view()));
-            if (!message) continue;
+        pollfd item{socket.fd(), POLLIN, 0};
+        poll(&item, 1, 10);
+        while (!ended_) {
+            auto message = socket.receive();
+            if (!message) break;
             if (!std::holds_alternative<proto::BeatAck>(*message)) {
                 const std::lock_guard lock{log.mutex};
                 log.messages.emplace_back(proto::message_name(*message));
@@ -220,7 +212,7 @@ void FakeWorker::run() {
             send(proto::Finished{proto::ExitCode::kDone, true, "run limit reached"});
             return end({.code = 0, .signal = {}});
         }
-        if (script->beats && now - last_ack > kDied) connect();
+        if (!socket.is_open() || (script->beats && now - last_ack > kDied)) connect();
     }
 }
 

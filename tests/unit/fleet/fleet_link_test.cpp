@@ -5,7 +5,8 @@
 
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
-#include <zmq.hpp>
+
+#include "tests/unit/proto/wire_socket.h"
 
 namespace fieldwarden::supervisor {
 namespace {
@@ -19,14 +20,15 @@ class Link : public testing::Test {
         auto pattern = (std::filesystem::temp_directory_path() / "fw_link_XXXXXX").string();
         directory_ = mkdtemp(pattern.data());
         auto opened = FleetLink::open(
-            io_, context_, (directory_ / "run" / "control.sock").string(),
+            io_, (directory_ / "run" / "control.sock").string(),
             {[this](WorkerId worker, const proto::Hello& hello) -> std::optional<std::string> {
                  hellos_.emplace_back(worker, hello);
                  return verdict_;
              },
              [this](WorkerId worker, proto::Message&& message) {
                  messages_.emplace_back(worker, std::move(message));
-             }});
+             },
+             [this](WorkerId worker) { gone_.push_back(worker); }});
         ASSERT_TRUE(opened) << opened.error().message;
         link_ = std::move(*opened);
     }
@@ -35,20 +37,7 @@ class Link : public testing::Test {
         std::filesystem::remove_all(directory_);
     }
 
-    zmq::socket_t dealer() {
-        zmq::socket_t socket{context_, zmq::socket_type::dealer};
-        socket.set(zmq::sockopt::linger, 0);
-        socket.connect(link_->endpoint());
-        return socket;
-    }
-    static void send(zmq::socket_t& socket, const proto::Message& message) {
-        const auto frames = proto::encode(message);
-        send_raw(socket, as_text(frames.header), as_text(frames.payload));
-    }
-    static void send_raw(zmq::socket_t& socket, std::string_view header, std::string_view payload) {
-        socket.send(zmq::buffer(header), zmq::send_flags::sndmore);
-        socket.send(zmq::buffer(payload), zmq::send_flags::none);
-    }
+    proto::WireSocket connect() { return proto::WireSocket::connect(link_->path()); }
     template <class Condition>
     bool run(Condition until) {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
@@ -58,17 +47,11 @@ class Link : public testing::Test {
         }
         return until();
     }
-    std::optional<proto::Message> receive(zmq::socket_t& socket) {
+    std::optional<proto::Message> receive(proto::WireSocket& socket) {
         std::optional<proto::Message> got;
         run([&] {
-            zmq::message_t header;
-            zmq::message_t payload;
-            if (!socket.recv(header, zmq::recv_flags::dontwait)) return false;
-            if (!socket.recv(payload)) return false;
-            auto message =
-                proto::decode(as_bytes(header.to_string_view()), as_bytes(payload.to_string_view()));
-            if (message) got = std::move(*message);
-            return true;
+            if (!got) got = socket.receive();
+            return got.has_value();
         });
         return got;
     }
@@ -80,22 +63,22 @@ class Link : public testing::Test {
     }
 
     std::filesystem::path directory_;
-    zmq::context_t context_;
     boost::asio::io_context io_;
     std::unique_ptr<FleetLink> link_;
     std::optional<std::string> verdict_;
     std::vector<std::pair<WorkerId, proto::Hello>> hellos_;
     std::vector<std::pair<WorkerId, proto::Message>> messages_;
+    std::vector<WorkerId> gone_;
 };
 
 TEST_F(Link, AWorkerWithItsKeyIsHeardAndAnswered) {
     link_->expect("key-7", 7);
-    auto worker = dealer();
-    send(worker, hello("key-7"));
+    auto worker = connect();
+    worker.send(hello("key-7"));
     ASSERT_TRUE(run([&] { return !hellos_.empty(); }));
     EXPECT_EQ(hellos_.front().first, 7U);
     EXPECT_TRUE(link_->is_connected(7));
-    send(worker, proto::Ready{3});
+    worker.send(proto::Ready{3});
     ASSERT_TRUE(run([&] { return !messages_.empty(); }));
     EXPECT_EQ(std::get<proto::Ready>(messages_.front().second).config_revision, 3U);
     EXPECT_TRUE(link_->send(7, proto::BeatAck{9}));
@@ -105,8 +88,8 @@ TEST_F(Link, AWorkerWithItsKeyIsHeardAndAnswered) {
 }
 
 TEST_F(Link, AnUnknownKeyIsRefused) {
-    auto stranger = dealer();
-    send(stranger, hello("guess"));
+    auto stranger = connect();
+    stranger.send(hello("guess"));
     const auto got = receive(stranger);
     ASSERT_TRUE(got);
     EXPECT_THAT(std::get<proto::Refuse>(*got).reason, HasSubstr("unknown"));
@@ -116,31 +99,85 @@ TEST_F(Link, AnUnknownKeyIsRefused) {
 
 TEST_F(Link, NothingButHelloIsTakenFromAStranger) {
     link_->expect("key-7", 7);
-    auto stranger = dealer();
-    send(stranger, proto::Ready{1});
-    auto big = hello("key-7");
-    big.version = std::string(5000, 'x');
-    send(stranger, big);
-    send_raw(stranger, "FW", "");
-    send_raw(stranger, std::string_view{"FW\x01\x01", 4}, "not cbor");
-    send(stranger, proto::Stop{});
-    stranger.send(zmq::str_buffer("one frame"), zmq::send_flags::none);
-    ASSERT_TRUE(run([&] { return link_->counters().received == 6; }));
+    auto stranger = connect();
+    stranger.send(proto::Ready{1});
+    stranger.send_raw("FW\x01\x01", "not cbor");
+    stranger.send(proto::Stop{});
+    ASSERT_TRUE(run([&] { return link_->counters().received == 3; }));
     EXPECT_TRUE(hellos_.empty());
     EXPECT_TRUE(messages_.empty());
-    EXPECT_EQ(link_->counters().stranger, 2U);
-    EXPECT_EQ(link_->counters().malformed, 4U);
-    send(stranger, hello("key-7"));
+    EXPECT_EQ(link_->counters().stranger, 1U);
+    EXPECT_EQ(link_->counters().malformed, 2U);
+    stranger.send(hello("key-7"));
     EXPECT_TRUE(run([&] { return hellos_.size() == 1; })) << "the link goes on";
+}
+
+TEST_F(Link, AStrangerWhoAnnouncesMuchOrSpeaksAnotherProtocolIsCutOff) {
+    link_->expect("key-7", 7);
+    auto big = connect();
+    auto large = hello("key-7");
+    large.version = std::string(5000, 'x');
+    big.send(large);
+    auto web = connect();
+    web.send_bytes("GET / HTTP/1.1\r\n\r\n");
+    EXPECT_TRUE(run([&] { return (void)big.receive(), !big.is_open(); }));
+    EXPECT_TRUE(run([&] { return (void)web.receive(), !web.is_open(); }));
+    EXPECT_TRUE(hellos_.empty());
+    EXPECT_EQ(link_->counters().malformed, 2U);
+}
+
+TEST_F(Link, AMessageMayComeInAnyPieces) {
+    link_->expect("key-7", 7);
+    auto worker = connect();
+    Bytes bytes;
+    ASSERT_TRUE(proto::append_frame(hello("key-7"), bytes));
+    ASSERT_TRUE(proto::append_frame(proto::Ready{3}, bytes));
+    for (const auto byte : as_text(bytes)) {
+        worker.send_bytes(std::string_view{&byte, 1});
+        io_.restart();
+        io_.poll();
+    }
+    EXPECT_TRUE(run([&] { return messages_.size() == 1; }));
+    EXPECT_EQ(hellos_.size(), 1U);
+}
+
+TEST_F(Link, AWorkerThatLeavesIsHeardToTheEndAndThenGone) {
+    link_->expect("key-7", 7);
+    auto worker = connect();
+    worker.send(hello("key-7"));
+    worker.send(proto::Finished{proto::ExitCode::kDone, true, "done"});
+    worker.close();
+    ASSERT_TRUE(run([&] { return !gone_.empty(); }));
+    EXPECT_EQ(gone_, std::vector<WorkerId>{7});
+    EXPECT_EQ(messages_.size(), 1U);
+    EXPECT_FALSE(link_->is_connected(7));
+}
+
+TEST_F(Link, AWorkerThatDoesNotReadIsToldNoMoreThanTheQueueHolds) {
+    link_->expect("key-7", 7);
+    auto worker = connect();
+    worker.send(hello("key-7"));
+    ASSERT_TRUE(run([&] { return !hellos_.empty(); }));
+    const proto::Refuse large{std::string(100'000, 'x')};
+    int told = 0;
+    while (told < 1000 && link_->send(7, large)) ++told;
+    EXPECT_LT(told, 100);
+    EXPECT_GT(link_->counters().send_failed, 0U);
+    int heard = 0;
+    EXPECT_TRUE(run([&] {
+        while (worker.receive()) ++heard;
+        return heard == told;
+    })) << "what was taken arrives";
+    EXPECT_TRUE(link_->send(7, large)) << "and there is room again";
 }
 
 TEST_F(Link, MalformedMessagesOfAKnownWorkerAreCountedAndDropped) {
     link_->expect("key-7", 7);
-    auto worker = dealer();
-    send(worker, hello("key-7"));
-    send_raw(worker, std::string_view{"FW\x01\x03", 4}, "\xa0");
-    send_raw(worker, std::string_view{"FW\x02\x03", 4}, "\xa0");
-    send(worker, proto::Ready{5});
+    auto worker = connect();
+    worker.send(hello("key-7"));
+    worker.send_raw("FW\x01\x03", "\xa0");
+    worker.send_raw("FW\x02\x03", "\xa0");
+    worker.send(proto::Ready{5});
     ASSERT_TRUE(run([&] { return !messages_.empty(); }));
     EXPECT_EQ(messages_.size(), 1U);
     EXPECT_EQ(link_->counters().malformed, 2U);
@@ -148,13 +185,13 @@ TEST_F(Link, MalformedMessagesOfAKnownWorkerAreCountedAndDropped) {
 
 TEST_F(Link, AReconnectMovesTheWorkerToItsNewConnection) {
     link_->expect("key-7", 7);
-    auto before = dealer();
-    send(before, hello("key-7"));
+    auto before = connect();
+    before.send(hello("key-7"));
     ASSERT_TRUE(run([&] { return hellos_.size() == 1; }));
-    auto after = dealer();
-    send(after, hello("key-7"));
+    auto after = connect();
+    after.send(hello("key-7"));
     ASSERT_TRUE(run([&] { return hellos_.size() == 2; }));
-    send(before, proto::Ready{1});
+    before.send(proto::Ready{1});
     ASSERT_TRUE(run([&] { return link_->counters().stranger == 1; })) << "the old connection is nobody now";
     link_->send(7, proto::BeatAck{1});
     EXPECT_TRUE(receive(after));
@@ -162,27 +199,27 @@ TEST_F(Link, AReconnectMovesTheWorkerToItsNewConnection) {
 
 TEST_F(Link, AHelloThatTheSupervisorRefusesDoesNotTakeTheWorkerOver) {
     link_->expect("key-7", 7);
-    auto worker = dealer();
-    send(worker, hello("key-7"));
+    auto worker = connect();
+    worker.send(hello("key-7"));
     ASSERT_TRUE(run([&] { return hellos_.size() == 1; }));
     verdict_ = "the key belongs to another process";
-    auto thief = dealer();
-    send(thief, hello("key-7"));
+    auto thief = connect();
+    thief.send(hello("key-7"));
     const auto got = receive(thief);
     ASSERT_TRUE(got);
     EXPECT_EQ(std::get<proto::Refuse>(*got).reason, *verdict_);
-    send(worker, proto::Ready{1});
+    worker.send(proto::Ready{1});
     EXPECT_TRUE(run([&] { return messages_.size() == 1; }));
 }
 
 TEST_F(Link, AForgottenWorkerIsAStranger) {
     link_->expect("key-7", 7);
-    auto worker = dealer();
-    send(worker, hello("key-7"));
+    auto worker = connect();
+    worker.send(hello("key-7"));
     ASSERT_TRUE(run([&] { return hellos_.size() == 1; }));
     link_->forget(7);
     EXPECT_FALSE(link_->send(7, proto::BeatAck{1}));
-    send(worker, hello("key-7"));
+    worker.send(hello("key-7"));
     const auto got = receive(worker);
     ASSERT_TRUE(got);
     EXPECT_TRUE(std::holds_alternative<proto::Refuse>(*got));
@@ -191,8 +228,8 @@ TEST_F(Link, AForgottenWorkerIsAStranger) {
 TEST_F(Link, SendingToAWorkerThatIsGoneFailsAtOnce) {
     link_->expect("key-7", 7);
     {
-        auto worker = dealer();
-        send(worker, hello("key-7"));
+        auto worker = connect();
+        worker.send(hello("key-7"));
         ASSERT_TRUE(run([&] { return hellos_.size() == 1; }));
     }
     EXPECT_TRUE(run([&] { return !link_->send(7, proto::BeatAck{1}); }));
@@ -200,11 +237,10 @@ TEST_F(Link, SendingToAWorkerThatIsGoneFailsAtOnce) {
 
 TEST_F(Link, ManyMessagesAtOnceAllArrive) {
     link_->expect("key-7", 7);
-    auto worker = dealer();
-    send(worker, hello("key-7"));
+    auto worker = connect();
+    worker.send(hello("key-7"));
     ASSERT_TRUE(run([&] { return hellos_.size() == 1; }));
-    // Answers are sent while messages come in: the case in which an edge of the descriptor gets lost.
-    for (std::uint64_t i = 0; i < 900; ++i) send(worker, proto::Ready{i});
+    for (std::uint64_t i = 0; i < 900; ++i) worker.send(proto::Ready{i});
     std::size_t answered = 0;
     ASSERT_TRUE(run([&] {
         for (; answered < messages_.size(); ++answered) link_->send(7, proto::BeatAck{answered});

@@ -49,6 +49,44 @@ TEST_F(ApiTest, GivesTypesAsTheSchemaHasThem) {
     EXPECT_EQ(call("GET", "/api/v1/tasks/999999").status, 404);
 }
 
+// --- devices ---
+
+TEST_F(ApiTest, WritesAPointAndSaysWhatTheDeviceHolds) {
+    const auto written = call("POST", "/api/v1/points/W001_F0/write", R"({"value": 42})");
+    ASSERT_EQ(written.status, 200) << written.body;
+    EXPECT_EQ(written.json()["confirmed"], true);
+    EXPECT_EQ(written.json()["read_back"]["value"], 42);
+    EXPECT_EQ(written.json()["task_code"], "T1");
+    EXPECT_EQ(call("POST", "/api/v1/points/W001_F1/write", R"({"value": 1001})").status, 422);
+    EXPECT_EQ(call("POST", "/api/v1/points/nothing/write", R"({"value": 1})").status, 404);
+    for (const auto* bad : {R"({})", R"({"value": null})", R"({"value": [1]})", R"({"value": 1, "force": true})"}) {
+        const auto refused = call("POST", "/api/v1/points/W001_F2/write", bad);
+        EXPECT_EQ(refused.status, 422) << bad;
+        EXPECT_FALSE(error_fields(refused).empty()) << bad;
+    }
+}
+
+TEST_F(ApiTest, APointIsNotWrittenTwiceInARow) {
+    EXPECT_EQ(call("POST", "/api/v1/points/W001_F0/write", R"({"value": 1})").status, 200);
+    const auto again = call("POST", "/api/v1/points/W001_F0/write", R"({"value": 2})");
+    EXPECT_EQ(again.status, 429);
+    EXPECT_EQ(again.header("Retry-After"), "1");
+    EXPECT_EQ(call("POST", "/api/v1/points/W001_F1/write", R"({"value": 2})").status, 200);
+}
+
+TEST_F(ApiTest, BrowsesAndCounts) {
+    const auto page = call("GET", "/api/v1/devices/W001/browse?node=ns%3D2%3Bs%3DLine").json();
+    EXPECT_EQ(page["node"], "ns=2;s=Line");
+    EXPECT_EQ(page["items"][0]["address"], "ns=2;s=T");
+    EXPECT_EQ(page["items"][0]["data_type"], "float64");
+    EXPECT_EQ(call("GET", "/api/v1/devices/W001/browse?node=nowhere").status, 404);
+    EXPECT_EQ(call("GET", "/api/v1/devices/W001/browse?node=" + std::string(5000, 'x')).status, 400);
+    EXPECT_EQ(call("GET", "/api/v1/devices/none/browse").status, 404);
+    const auto counted = call("GET", "/api/v1/devices/W001/diagnostics").json();
+    EXPECT_EQ(counted["items"][0]["requests"], 12);
+    EXPECT_EQ(counted["items"][0]["errors"]["timeouts"], 0);
+}
+
 TEST_F(ApiTest, CreatesChangesAndRemoves) {
     const auto created = call("POST", "/api/v1/sites/", R"({"site_code":"S9","site_name":"九号站"})");
     ASSERT_EQ(created.status, 201) << created.body;

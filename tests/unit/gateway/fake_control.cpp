@@ -219,6 +219,31 @@ Result<AcquireResult> FakeControl::acquire_once(const std::string& task_code) {
     return AcquireResult{scan(task_code), 1.5};
 }
 
+Result<WriteResult> FakeControl::write_point(const std::string&, const Value& value, const Actor&) {
+    if (const auto* number = std::get_if<std::int64_t>(&value); number != nullptr && *number > 1000) {
+        return make_error(ErrorKind::kInvalidArgument, "the device refused the value");
+    }
+    WriteResult result;
+    result.task_code = "T1";
+    result.read_back.value = value;
+    result.read_back.time = UtcTime{std::chrono::seconds{1'700'000'000}};
+    result.confirmed = true;
+    result.duration_ms = 3.5;
+    return result;
+}
+
+Result<proto::BrowsePage> FakeControl::browse(const DeviceConfig&, const std::string& node) {
+    if (node == "nowhere") return make_error(ErrorKind::kNotFound, "there is no node 'nowhere'");
+    return proto::BrowsePage{{{"ns=2;s=T", "Temp", "variable", "float64", "Double", false, true}}, false};
+}
+
+Result<Control::Diagnostics> FakeControl::diagnostics(const std::string& device_code) {
+    proto::DeviceDiagnostics device;
+    device.device_code = device_code;
+    device.requests = 12;
+    return Diagnostics{{"T1", device}};
+}
+
 Result<TaskProgress> FakeControl::progress(const std::string& task_code) {
     const std::scoped_lock lock(mutex_);
     TaskProgress progress;

@@ -29,6 +29,11 @@ class FakeControl : public Control {
     Result<ActionResult> act_on_session(TaskAction action, std::int64_t session_id,
                                         const Actor& actor) override;
     Result<AcquireResult> acquire_once(const std::string& task_code) override;
+    // A device that holds what it is told, except values above 1000, which it refuses.
+    Result<WriteResult> write_point(const std::string& point_code, const Value& value,
+                                    const Actor& actor) override;
+    Result<proto::BrowsePage> browse(const DeviceConfig& device, const std::string& node) override;
+    Result<Diagnostics> diagnostics(const std::string& device_code) override;
     Result<TaskProgress> progress(const std::string& task_code) override;
     // Unreachable when the device's port is 1, as on any machine.
     Result<proto::ProbeResult> test_connection(const DeviceConfig& device) override;

@@ -23,7 +23,8 @@ inline TaskConfig full_task() {
                       .deadband = 0.5,
                       .min_value = -1e3,
                       .max_value = 1e300,
-                      .period = std::chrono::milliseconds{250}};
+                      .period = std::chrono::milliseconds{250},
+                      .writable = true};
     DeviceConfig device;
     device.device_code = "WELD_01";
     device.device_name = "焊机一";
@@ -104,6 +105,18 @@ inline std::vector<Message> every_message() {
     beat.paused = true;
     beat.period_ms = 16.5;
     beat.devices = {{"WELD_01", UINT64_MAX, 17, 18, "timed out"}, {}};
+    beat.sinks = {{"K", 19, 20, 21, "no broker"}, {}};
+    Reply reply;
+    reply.request_id = 3;
+    reply.ok = true;
+    reply.error = "no";
+    reply.duration_ms = 2.5;
+    reply.error_kind = ErrorKind::kBusy;
+    reply.samples = full_samples();
+    reply.probe = ProbeResult{true, 1.5, "ok", ErrorCategory::kStartupFailure};
+    reply.confirmed = true;
+    reply.browse = BrowsePage{{{"ns=2;s=T", "温度", "variable", "float64", "Double", true, true}, {}}, true};
+    reply.diagnostics = {{"D1", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10.5, 11.5, "refused"}, {}};
     const auto task = full_task();
     return {
         Hello{"key", "T1", 12, 4242, UINT64_MAX, "0.1.0", 7},
@@ -112,8 +125,7 @@ inline std::vector<Message> every_message() {
         Connection{full_connection()},
         Live{full_samples()},
         Log{{full_entry(), LogEntry{}}, 5},
-        Reply{3, true, "no", 2.5, full_samples(),
-              ProbeResult{true, 1.5, "ok", ErrorCategory::kStartupFailure}},
+        reply,
         Finished{ExitCode::kOrphaned, true, "limit"},
         Welcome{12, task, std::chrono::milliseconds{500}, std::chrono::minutes{1}, true},
         Refuse{"unknown key"},
@@ -128,6 +140,9 @@ inline std::vector<Message> every_message() {
         TestStorage{6, task.sinks[1]},
         BeatAck{7},
         SlowDown{"D1", 4},
+        WritePoint{8, task.devices[0], 9, std::uint64_t{UINT64_MAX}},
+        Browse{9, task.devices[0], "ns=2;s=T"},
+        Diagnose{10},
     };
 }
 
