@@ -62,7 +62,8 @@ TEST(ParseRequest, WhatIsNotModbusClosesTheConnection) {
 }
 
 TEST(ParseRequest, WrongFunctionAndQuantityAreExceptions) {
-    EXPECT_EQ(parse_request(request(5, 0, 1)).request.exception, 1);
+    EXPECT_EQ(parse_request(request(7, 0, 1)).request.exception, 1);
+    EXPECT_EQ(parse_request(request(5, 0, 1)).request.exception, 3);  // neither 0000 nor FF00
     EXPECT_EQ(parse_request(request(3, 0, 0)).request.exception, 3);
     EXPECT_EQ(parse_request(request(3, 0, 126)).request.exception, 3);
     EXPECT_FALSE(parse_request(request(3, 0, 125)).request.exception);
