@@ -222,6 +222,8 @@ TEST_P(ModbusWriteTest, WritingUnconnectedIsAnError) {
     const auto status = write(0, std::uint64_t{1});
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().kind, ErrorKind::kUnavailable);
+    // Nothing was sent: there is no doubt about it.
+    EXPECT_EQ(status.error().message.find("not known"), std::string::npos) << status.error().message;
 }
 
 INSTANTIATE_TEST_SUITE_P(Transports, ModbusWriteTest,

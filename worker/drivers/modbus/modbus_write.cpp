@@ -68,6 +68,7 @@ Status ModbusDriver::write(std::uint32_t point, const Value& raw) {
 Result<bool> ModbusDriver::try_write(Unit& unit, const WriteCommand& command, const std::string& what,
                                      bool last) {
     if (!last && (unit.lacks & flag_of(command.function)) != 0) return false;
+    const auto sent_before = link_->bytes_sent;
     const auto reply = ask(request_of(command));
     if (reply.outcome == Outcome::kAnswer) return true;
     if (reply.outcome == Outcome::kException) {
@@ -80,7 +81,7 @@ Result<bool> ModbusDriver::try_write(Unit& unit, const WriteCommand& command, co
         return refused(stats_.last_refusal);
     }
     auto error = broken(reply, what);
-    error.message += "; whether the device took the value is not known";
+    if (link_->bytes_sent != sent_before) error.message += "; whether the device took the value is not known";
     return error;
 }
 

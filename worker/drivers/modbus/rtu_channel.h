@@ -35,7 +35,7 @@ class RtuChannel {
     [[nodiscard]] virtual bool interrupted() const = 0;
     virtual bool pause(std::chrono::milliseconds duration) = 0;
     [[nodiscard]] virtual const std::string& name() const = 0;
-    [[nodiscard]] virtual std::uint64_t activity() const { return 0; }
+    [[nodiscard]] virtual std::uint64_t activity() const = 0;  // as of Link
 
     // Waits until nobody else uses the line. What follows needs the turn.
     virtual Status begin_turn() { return {}; }

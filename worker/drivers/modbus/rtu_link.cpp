@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <random>
 
 #include "worker/drivers/tcp_stream.h"
@@ -33,14 +34,19 @@ class TcpChannel final : public RtuChannel {
     [[nodiscard]] bool interrupted() const override { return stream_.interrupted(); }
     bool pause(std::chrono::milliseconds duration) override { return stream_.pause(duration); }
     [[nodiscard]] const std::string& name() const override { return stream_.name(); }
+    [[nodiscard]] std::uint64_t activity() const override {
+        return activity_.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] LineState& line() override { return line_; }
     Status send(std::span<const std::uint8_t> bytes, MonoTime deadline) override {
         if (auto sent = stream_.send(bytes, deadline); !sent) return unnamed(sent.error());
+        moved();
         return {};
     }
     Result<std::size_t> receive(std::span<std::uint8_t> out, MonoTime deadline) override {
         auto got = stream_.receive(out, deadline);
         if (!got) return unnamed(got.error());
+        if (*got != 0) moved();
         return got;
     }
     // The converter's line has a speed, which is not known here.
@@ -52,9 +58,12 @@ class TcpChannel final : public RtuChannel {
         if (!error.message.starts_with(prefix)) return error;
         return make_error(ErrorKind::kUnavailable, error.message.substr(prefix.size()));
     }
+    void moved() { activity_.fetch_add(1, std::memory_order_relaxed); }
+
     TcpStream stream_;
     const std::chrono::milliseconds connect_timeout_;
     LineState line_;
+    std::atomic<std::uint64_t> activity_ = 0;
 };
 
 }  // namespace
