@@ -52,7 +52,7 @@ constexpr std::array kModbus{
 constexpr std::array kSerial{
     integer("baud_rate", 300, 4'000'000, "9600", "bits per second"),
     choice("parity", "none|even|odd", "even", "parity"),
-    integer("data_bits", 7, 8, "8", "data bits"),
+    integer("data_bits", 8, 8, "8", "data bits; RTU has always eight"),
     integer("stop_bits", 1, 2, "1", "stop bits"),
 };
 

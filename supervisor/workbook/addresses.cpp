@@ -80,13 +80,21 @@ std::optional<std::string> device_address_problem(Protocol protocol, std::string
     switch (protocol) {
         case Protocol::kModbusTcp:
             return network_address_problem(address, kModbusPort, language);
-        case Protocol::kModbusRtu:
+        case Protocol::kModbusRtu: {
             if (address.starts_with("/dev/") && address.size() > 5 &&
                 address.find("..") == std::string_view::npos) {
                 return std::nullopt;
             }
-            return say(language, "'{}' is no serial port; write /dev/ttyS0 or /dev/ttyUSB0",
-                       "“{}”不是串口，请写成 /dev/ttyS0 或 /dev/ttyUSB0", shortened(address, kShown));
+            // A host without a port is rather a mistyped serial port (COM1).
+            const bool converter = address.find(':') != std::string_view::npos && !address.starts_with('/');
+            if (converter && parse_host_port(address, kModbusPort)) return std::nullopt;
+            return say(language,
+                       "'{}' is neither a serial port nor a converter; write /dev/ttyS0 or /dev/ttyUSB0, or "
+                       "host:port of a converter that hands RTU frames through",
+                       "“{}”既不是串口，也不是串口服务器；请写成 /dev/ttyS0、/dev/ttyUSB0，或透传 RTU "
+                       "帧的串口服务器 主机:端口",
+                       shortened(address, kShown));
+        }
         case Protocol::kMitsubishiMc:
             return network_address_problem(address, kMcPort, language);
         case Protocol::kOpcUa:

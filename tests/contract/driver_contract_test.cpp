@@ -2,6 +2,7 @@
 // one line at the end.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <future>
 #include <numeric>
@@ -28,18 +29,13 @@ class DeviceUnderTest {
     virtual std::uint64_t connections_accepted() = 0;
 };
 
-class ModbusTcpDevice final : public DeviceUnderTest {
+class ModbusDevice : public DeviceUnderTest {
   public:
-    ModbusTcpDevice() {
-        EXPECT_TRUE(simulator_.start());
-        simulator_.pin(ModbusArea::kHoldingRegister, 30000 + kPoints - 1, {0xFF41});
-    }
     DeviceConfig config() override {
         DeviceConfig config;
         config.device_code = "CONTRACT";
-        config.protocol = Protocol::kModbusTcp;
-        config.address = fmt::format("127.0.0.1:{}", simulator_.port());
         config.options["timeout_ms"] = "500";
+        describe(config);
         for (std::uint32_t i = 0; i < kPoints; ++i) {
             PointConfig point;
             point.id = 1000 + i;
@@ -60,14 +56,62 @@ class ModbusTcpDevice final : public DeviceUnderTest {
     void heal() override { simulator_.set_faults({}); }
     std::uint64_t connections_accepted() override { return simulator_.counters().accepted; }
 
-  private:
+  protected:
+    explicit ModbusDevice(simulator::modbus::SimulatorOptions options) : simulator_(std::move(options)) {
+        EXPECT_TRUE(simulator_.start());
+        simulator_.pin(ModbusArea::kHoldingRegister, 30000 + kPoints - 1, {0xFF41});
+    }
+    // Protocol and address.
+    virtual void describe(DeviceConfig& config) = 0;
+
     simulator::modbus::ModbusSimulator simulator_;
+};
+
+class ModbusTcpDevice final : public ModbusDevice {
+  public:
+    ModbusTcpDevice() : ModbusDevice({}) {}
+    void describe(DeviceConfig& config) override {
+        config.protocol = Protocol::kModbusTcp;
+        config.address = fmt::format("127.0.0.1:{}", simulator_.port());
+    }
+};
+
+class ModbusRtuTcpDevice final : public ModbusDevice {
+  public:
+    ModbusRtuTcpDevice() : ModbusDevice({.ports = {}, .rtu_ports = {0}}) {}
+    void describe(DeviceConfig& config) override {
+        config.protocol = Protocol::kModbusRtu;
+        config.address = fmt::format("127.0.0.1:{}", simulator_.port());
+    }
+};
+
+// On a pseudo terminal.
+class ModbusRtuDevice final : public ModbusDevice {
+  public:
+    ModbusRtuDevice() : ModbusDevice({.ports = {}, .serial = {path()}}) {}
+    void describe(DeviceConfig& config) override {
+        config.protocol = Protocol::kModbusRtu;
+        config.address = path();
+        config.options["baud_rate"] = "115200";
+    }
+    // A line knows no connections: only what was asked shows that somebody came.
+    std::uint64_t connections_accepted() override { return simulator_.counters().requests; }
+
+  private:
+    static std::string path() {
+        return testing::TempDir() + fmt::format("fieldwarden-contract-{}", getpid());
+    }
 };
 
 struct Implementation {
     const char* name;
     std::unique_ptr<DeviceUnderTest> (*make)();
 };
+
+template <class Device>
+std::unique_ptr<DeviceUnderTest> made() {
+    return std::make_unique<Device>();
+}
 
 void PrintTo(const Implementation& implementation, std::ostream* out) {
     *out << implementation.name;
@@ -242,11 +286,11 @@ TEST_P(DriverContract, DisconnectMayBeCalledAtAnyTime) {
     EXPECT_FALSE(read(samples_));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Drivers, DriverContract,
-    testing::Values(Implementation{
-        "modbus_tcp", [] { return std::unique_ptr<DeviceUnderTest>{std::make_unique<ModbusTcpDevice>()}; }}),
-    [](const auto& implementation) { return std::string{implementation.param.name}; });
+INSTANTIATE_TEST_SUITE_P(Drivers, DriverContract,
+                         testing::Values(Implementation{"modbus_tcp", made<ModbusTcpDevice>},
+                                         Implementation{"modbus_rtu", made<ModbusRtuDevice>},
+                                         Implementation{"modbus_rtu_tcp", made<ModbusRtuTcpDevice>}),
+                         [](const auto& implementation) { return std::string{implementation.param.name}; });
 
 }  // namespace
 }  // namespace fieldwarden::worker

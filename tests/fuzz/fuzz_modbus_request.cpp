@@ -21,6 +21,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if ((bytes[4] << 8 | bytes[5]) != static_cast<int>(bytes.size() - 6)) std::abort();
         rest = rest.subspan(parsed.consumed);
     }
+    rest = {data, size};
+    for (;;) {
+        const auto parsed = parse_request(rest, Framing::kRtu);
+        if (parsed.kind != Parsed::Kind::kRequest) break;
+        if (parsed.consumed == 0 || parsed.consumed > rest.size()) std::abort();
+        Answer answer;
+        device.handle(parsed.request, 1.5, answer);
+        if (answer.bytes.size() == 1 || answer.bytes.size() > 256) std::abort();
+        rest = rest.subspan(parsed.consumed);
+    }
     Faults faults;
     if (const auto command = parse_command({reinterpret_cast<const char*>(data), size}))
         command->apply(faults);

@@ -21,6 +21,8 @@ constexpr int kUsage = 2;
 
 struct Arguments {
     std::vector<std::string> modbus;
+    std::vector<std::string> modbus_rtu;
+    std::vector<std::string> modbus_rtu_tcp;
     unsigned devices = 1;
     std::string units;
     std::uint32_t size = 65536;
@@ -90,22 +92,33 @@ Result<std::unique_ptr<modbus::ModbusSimulator>> start_modbus(const Arguments& a
         options.control_host = control->host;
         options.control_port = control->port;
     }
-    for (const auto& text : arguments.modbus) {
-        const auto address = listen_address(text);
-        if (!address) return address.error();
-        if (!options.ports.empty() && options.host != address->host) {
-            return make_error(
-                ErrorKind::kInvalidArgument,
-                fmt::format("--modbus '{}': all devices listen on one address, here {}", text, options.host));
+    options.serial = arguments.modbus_rtu;
+    bool first = true;
+    const auto add_ports = [&](const std::vector<std::string>& texts,
+                               std::vector<std::uint16_t>& ports) -> Status {
+        for (const auto& text : texts) {
+            const auto address = listen_address(text);
+            if (!address) return address.error();
+            if (!first && options.host != address->host) {
+                return make_error(ErrorKind::kInvalidArgument,
+                                  fmt::format("'{}': all Modbus devices listen on one address, here {}", text,
+                                              options.host));
+            }
+            first = false;
+            options.host = address->host;
+            for (unsigned i = 0; i < arguments.devices; ++i) {
+                const unsigned port = address->port == 0 ? 0 : address->port + i;
+                if (port > 65535)
+                    return make_error(ErrorKind::kInvalidArgument, "the ports would pass 65535");
+                ports.push_back(static_cast<std::uint16_t>(port));
+            }
         }
-        options.host = address->host;
-        for (unsigned i = 0; i < arguments.devices; ++i) {
-            const unsigned port = address->port == 0 ? 0 : address->port + i;
-            if (port > 65535) return make_error(ErrorKind::kInvalidArgument, "the ports would pass 65535");
-            options.ports.push_back(static_cast<std::uint16_t>(port));
-        }
-    }
-    const auto device_count = options.ports.size();
+        return {};
+    };
+    if (const auto added = add_ports(arguments.modbus, options.ports); !added) return added.error();
+    if (const auto added = add_ports(arguments.modbus_rtu_tcp, options.rtu_ports); !added)
+        return added.error();
+    const auto device_count = options.ports.size() + options.rtu_ports.size() + options.serial.size();
     auto simulator = std::make_unique<modbus::ModbusSimulator>(std::move(options));
     if (const auto status = simulator->start(); !status) return status.error();
     for (std::size_t device = 0; device < device_count; ++device) {
@@ -124,9 +137,12 @@ Result<std::unique_ptr<modbus::ModbusSimulator>> start_modbus(const Arguments& a
 int simulate_main(int argc, char** argv) {
     Arguments arguments;
     CLI::App app{"Mock devices for demos, tests and benchmarks.", "fieldwarden simulate"};
-    app.add_option("--modbus", arguments.modbus, "Modbus TCP device at HOST:PORT; port 0 takes a free one")
-        ->required();
-    app.add_option("--devices", arguments.devices, "devices on consecutive ports, for each --modbus")
+    app.add_option("--modbus", arguments.modbus, "Modbus TCP device at HOST:PORT; port 0 takes a free one");
+    app.add_option("--modbus-rtu-tcp", arguments.modbus_rtu_tcp, "Modbus RTU over TCP device at HOST:PORT");
+    app.add_option("--modbus-rtu", arguments.modbus_rtu,
+                   "Modbus RTU devices on the serial port PATH; where nothing is yet, a pseudo terminal is "
+                   "made and linked there");
+    app.add_option("--devices", arguments.devices, "devices on consecutive ports, for each HOST:PORT")
         ->check(CLI::Range(1, 4096));
     app.add_option("--units", arguments.units, "unit ids that exist, as in 1-4,7 (default: all)");
     app.add_option("--size", arguments.size, "addresses in each area (default: 65536)")
@@ -144,6 +160,11 @@ int simulate_main(int argc, char** argv) {
         return app.exit(error) == 0 ? kStopped : kUsage;
     }
 
+    if (arguments.modbus.empty() && arguments.modbus_rtu.empty() && arguments.modbus_rtu_tcp.empty()) {
+        fmt::print(stderr, "fieldwarden simulate: name a device, as in --modbus 127.0.0.1:5020\n");
+        return kUsage;
+    }
+
     // Blocked before the serving threads exist, so that they inherit it and sigwait below gets the signals.
     sigset_t signals;
     sigemptyset(&signals);
@@ -157,7 +178,15 @@ int simulate_main(int argc, char** argv) {
         return started.error().kind == ErrorKind::kInvalidArgument ? kUsage : kFailed;
     }
     const auto& simulator = **started;
-    nlohmann::json ready{{"ready", true}, {"modbus", simulator.ports()}, {"control", nullptr}};
+    const auto& ports = simulator.ports();
+    const auto tcp_end =
+        ports.begin() + static_cast<std::ptrdiff_t>(arguments.modbus.size() * arguments.devices);
+    const auto rtu_end = ports.end() - static_cast<std::ptrdiff_t>(arguments.modbus_rtu.size());
+    nlohmann::json ready{{"ready", true},
+                         {"modbus", std::vector(ports.begin(), tcp_end)},
+                         {"modbus_rtu_tcp", std::vector(tcp_end, rtu_end)},
+                         {"modbus_rtu", arguments.modbus_rtu},
+                         {"control", nullptr}};
     if (simulator.control_port() != 0) ready["control"] = simulator.control_port();
     fmt::print("{}\n", ready.dump());
     std::fflush(stdout);

@@ -56,6 +56,7 @@ class Simulator:
         assert ready, "the simulator did not say it is ready"
         hello = json.loads(self.process.stdout.readline())
         self.ports = hello["modbus"]
+        self.rtu_tcp_ports = hello["modbus_rtu_tcp"]
         self._control = socket.create_connection(("127.0.0.1", hello["control"]), timeout=DEADLINE)
         self._answers = self._control.makefile("r")
 

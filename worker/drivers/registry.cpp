@@ -18,6 +18,7 @@ struct Entry {
 
 constexpr Entry kDrivers[] = {
     {Protocol::kModbusTcp, modbus::make_modbus_tcp, nullptr},
+    {Protocol::kModbusRtu, modbus::make_modbus_rtu, nullptr},
 };
 
 }  // namespace

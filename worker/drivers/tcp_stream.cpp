@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "worker/drivers/resolve.h"
 
@@ -88,8 +89,10 @@ bool TcpStream::pause(milliseconds duration) {
 
 int TcpStream::await(short events, MonoTime deadline, bool wakeable) {
     for (;;) {
+        const int left = left_until(deadline);
+        if (left == 0) return ETIMEDOUT;  // the caller has just seen that nothing is there
         std::array<pollfd, 2> waits{pollfd{fd_, events, 0}, pollfd{wake_fd_, POLLIN, 0}};
-        const int ready = poll(waits.data(), wakeable ? 2 : 1, left_until(deadline));
+        const int ready = poll(waits.data(), wakeable ? 2 : 1, left);
         if (ready < 0 && errno != EINTR) return errno;
         if (ready < 0) continue;
         if (ready == 0) return ETIMEDOUT;
@@ -166,6 +169,7 @@ Status TcpStream::send(std::span<const std::uint8_t> bytes, MonoTime deadline) {
         if (sent > 0) {
             bytes_sent_ += static_cast<std::uint64_t>(sent);
             bytes = bytes.subspan(static_cast<std::size_t>(sent));
+            just_sent_ = true;
             continue;
         }
         if (errno == EINTR) continue;
@@ -180,7 +184,12 @@ Status TcpStream::send(std::span<const std::uint8_t> bytes, MonoTime deadline) {
 }
 
 Result<std::size_t> TcpStream::receive(std::span<std::uint8_t> out, MonoTime deadline) {
+    // Right after a send the answer is not there yet: asking for it first would be a system call in vain.
+    bool wait_first = std::exchange(just_sent_, false) && fd_ >= 0 && !interrupted();
     for (;;) {
+        if (std::exchange(wait_first, false)) {
+            if (const int why = await(POLLIN, deadline, true); why == ECANCELED) return std::size_t{0};
+        }
         if (interrupted()) return error(ErrorKind::kUnavailable, "interrupted");
         if (fd_ < 0) return error(ErrorKind::kUnavailable, "not connected");
         const auto received = recv(fd_, out.data(), out.size(), 0);

@@ -71,6 +71,7 @@ class TcpStream {
     ConnectStep failed_step_ = ConnectStep::kConnect;
     std::uint64_t bytes_sent_ = 0;
     std::uint64_t bytes_received_ = 0;
+    bool just_sent_ = false;
 
     // Guards the descriptor against being closed, and reused, while interrupt() shuts it down.
     std::mutex mutex_;

@@ -28,9 +28,28 @@ void DeviceModel::pin(ModbusArea area, std::uint16_t offset, const std::vector<s
     image_.clear();
 }
 
+std::optional<std::uint16_t> DeviceModel::pinned(ModbusArea area, std::uint16_t offset) const {
+    const auto found = pinned_.find({area, offset});
+    return found == pinned_.end() ? std::nullopt : std::optional{found->second};
+}
+
+bool DeviceModel::is_slow(std::uint8_t unit) const {
+    return faults.delay.count() != 0 && (faults.slow_units.empty() || contains(faults.slow_units, unit));
+}
+
+// What is written is pinned, in all units.
+void DeviceModel::store(const Request& request, double seconds) {
+    if (request.function != 22) return pin(request.area, request.offset, request.values);
+    const unsigned now = register_at(request, request.offset, seconds, 0);
+    const unsigned keep = request.values[0];
+    const unsigned set = request.values[1];
+    pin(request.area, request.offset, {static_cast<std::uint16_t>((now & keep) | (set & ~keep))});
+}
+
 // The exception the device answers with, 0 for none.
 std::uint8_t DeviceModel::refusal(const Request& request) const {
     if (!units_.empty() && !contains(units_, request.unit)) return 11;
+    if (contains(faults.no_functions, request.function)) return 1;
     if (faults.exception != 0) return faults.exception;
     if (request.exception) return *request.exception;
     if (faults.max_quantity != 0 && request.count > faults.max_quantity) return 3;
@@ -95,11 +114,21 @@ void DeviceModel::collect(const Request& request, double seconds) {
 
 void DeviceModel::handle(const Request& request, double seconds, Answer& answer) {
     if (contains(faults.silent_units, request.unit)) return;
+    if (contains(faults.silent_functions, request.function)) return;
+    // On a line a device is deaf to other units' requests, and nobody answers what goes to all.
+    if (request.framing == Framing::kRtu &&
+        (request.unit == 0 || (!units_.empty() && !contains(units_, request.unit))))
+        return;
     const auto begin = answer.bytes.size();
     if (const auto code = refusal(request); code != 0) {
         append_exception(request, code, answer.bytes);
     } else {
-        collect(request, seconds);
+        data_.clear();
+        if (!request.values.empty()) {
+            store(request, seconds);
+        } else if (request.repeat.empty()) {
+            collect(request, seconds);
+        }
         append_answer(request, data_, answer.bytes);
     }
     if (faults.reply == ReplyFault::kNone) return;
@@ -114,7 +143,16 @@ void DeviceModel::handle(const Request& request, double seconds, Answer& answer)
 // Turns the good answer that starts at `begin` into a bad one.
 void DeviceModel::spoil(const Request& request, std::size_t begin, Answer& answer) {
     auto& bytes = answer.bytes;
+    const bool rtu = request.framing == Framing::kRtu;
     const auto half = begin + (bytes.size() - begin) / 2;
+    const auto unit_at = begin + (rtu ? 0 : 6);
+    const auto spoil_checksum = [&] { bytes.back() = static_cast<std::uint8_t>(~bytes.back()); };
+    const auto mend_checksum = [&] {
+        if (!rtu) return;
+        const auto checksum = rtu_checksum(std::span{bytes}.subspan(begin, bytes.size() - begin - 2));
+        bytes[bytes.size() - 2] = static_cast<std::uint8_t>(checksum);
+        bytes[bytes.size() - 1] = static_cast<std::uint8_t>(checksum >> 8);
+    };
     switch (faults.reply) {
         case ReplyFault::kNone:
             return;
@@ -126,15 +164,17 @@ void DeviceModel::spoil(const Request& request, std::size_t begin, Answer& answe
             answer.close = true;
             return;
         case ReplyFault::kWrongTransaction:
+            if (rtu) return spoil_checksum();
             bytes[begin + 1] = static_cast<std::uint8_t>(request.transaction + 1);
             return;
         case ReplyFault::kWrongUnit:
-            bytes[begin + 6] = static_cast<std::uint8_t>(request.unit + 1);
-            return;
+            bytes[unit_at] = static_cast<std::uint8_t>(request.unit + 1);
+            return mend_checksum();
         case ReplyFault::kWrongFunction:
-            bytes[begin + 7] = static_cast<std::uint8_t>(bytes[begin + 7] % 4 + 1);
-            return;
+            bytes[unit_at + 1] = static_cast<std::uint8_t>(bytes[unit_at + 1] % 4 + 1);
+            return mend_checksum();
         case ReplyFault::kWrongProtocol:
+            if (rtu) return spoil_checksum();
             bytes[begin + 3] = 1;
             return;
         case ReplyFault::kTruncate:
@@ -145,12 +185,13 @@ void DeviceModel::spoil(const Request& request, std::size_t begin, Answer& answe
             answer.close = true;
             return;
         case ReplyFault::kOversizeLength:
+            if (rtu) return spoil_checksum();
             bytes[begin + 4] = 0xFF;
             bytes[begin + 5] = 0xFF;
             return;
         case ReplyFault::kOversizeCount:
-            bytes[begin + 8] = 0xFF;
-            return;
+            bytes[unit_at + 2] = 0xFF;
+            return mend_checksum();
         case ReplyFault::kDuplicate: {
             const std::vector<std::uint8_t> again(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
                                                   bytes.end());
@@ -160,6 +201,14 @@ void DeviceModel::spoil(const Request& request, std::size_t begin, Answer& answe
         case ReplyFault::kTrickle:
             answer.trickle = true;
             return;
+        case ReplyFault::kWrongCrc:
+            return spoil_checksum();
+        case ReplyFault::kNoise: {
+            constexpr std::uint8_t kCrackle[] = {0x00, 0xFF, 0x81, 0x03};
+            bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(begin), std::begin(kCrackle),
+                         std::end(kCrackle));
+            return;
+        }
     }
 }
 

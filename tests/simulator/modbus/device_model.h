@@ -24,12 +24,17 @@ class DeviceModel {
     // Appends to `answer` what the device says to `request`, `seconds` after its start.
     void handle(const Request& request, double seconds, Answer& answer);
     void pin(ModbusArea area, std::uint16_t offset, const std::vector<std::uint16_t>& values);
+    // What a written or pinned place holds; nullopt: a signal.
+    [[nodiscard]] std::optional<std::uint16_t> pinned(ModbusArea area, std::uint16_t offset) const;
+
+    [[nodiscard]] bool is_slow(std::uint8_t unit) const;
 
     Faults faults;
 
   private:
     [[nodiscard]] std::uint8_t refusal(const Request& request) const;
     void collect(const Request& request, double seconds);
+    void store(const Request& request, double seconds);
     std::uint16_t register_at(const Request& request, std::uint16_t offset, double seconds,
                               std::uint32_t count) const;
     void spoil(const Request& request, std::size_t begin, Answer& answer);

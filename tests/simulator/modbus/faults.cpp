@@ -34,13 +34,14 @@ Result<std::vector<AddressRange>> ranges(const Json& value) {
     return out;
 }
 
-Result<std::vector<std::uint8_t>> units(const Json& value) {
-    if (!value.is_array()) return bad("silent_units is a list of unit ids");
+// Unit ids or function codes.
+Result<std::vector<std::uint8_t>> codes(const std::string& name, const Json& value) {
+    if (!value.is_array()) return bad(fmt::format("{} is a list of numbers", name));
     std::vector<std::uint8_t> out;
     for (const auto& entry : value) {
-        const auto unit = number(entry, "a unit id", 255);
-        if (!unit) return unit.error();
-        out.push_back(static_cast<std::uint8_t>(*unit));
+        const auto code = number(entry, fmt::format("an entry of {}", name), 255);
+        if (!code) return code.error();
+        out.push_back(static_cast<std::uint8_t>(*code));
     }
     return out;
 }
@@ -62,17 +63,21 @@ Status take_member(const std::string& name, const Json& value, Command& command)
         return {};
     }
     if (name == "illegal") {
-        auto list = ranges(value);
-        if (!list) return list.error();
-        command.illegal = std::move(*list);
+        auto refused = ranges(value);
+        if (!refused) return refused.error();
+        command.illegal = std::move(*refused);
         return {};
     }
-    if (name == "silent_units") {
-        auto list = units(value);
-        if (!list) return list.error();
-        command.silent_units = std::move(*list);
+    const auto list = [&](auto& target) -> Status {
+        auto parsed = codes(name, value);
+        if (!parsed) return parsed.error();
+        target = std::move(*parsed);
         return {};
-    }
+    };
+    if (name == "silent_units") return list(command.silent_units);
+    if (name == "slow_units") return list(command.slow_units);
+    if (name == "no_functions") return list(command.no_functions);
+    if (name == "silent_functions") return list(command.silent_functions);
     struct Limit {
         std::string_view name;
         std::uint32_t most;
@@ -126,6 +131,9 @@ void Command::apply(Faults& faults) const {
     if (illegal) faults.illegal = *illegal;
     if (max_quantity) faults.max_quantity = *max_quantity;
     if (silent_units) faults.silent_units = *silent_units;
+    if (slow_units) faults.slow_units = *slow_units;
+    if (no_functions) faults.no_functions = *no_functions;
+    if (silent_functions) faults.silent_functions = *silent_functions;
 }
 
 Result<Command> parse_command(std::string_view line) {

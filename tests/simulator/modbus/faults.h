@@ -13,6 +13,10 @@
 //   {"device":0,"max_quantity":60}                 more registers or bits are refused with exception 3; 0:
 //   all
 //   {"device":0,"silent_units":[5]}                these unit ids do not answer
+//   {"device":0,"slow_units":[5]}                  delay_ms is theirs alone; []: everybody's
+//   {"device":0,"no_functions":[6,22]}             these function codes are refused with exception 1; []:
+//   none
+//   {"device":0,"silent_functions":[8]}            these function codes get no answer; []: all do
 //   {"device":0,"clear":true}                      everything is well again (also plugged in)
 //   {"device":0}                                   nothing; the answer tells the counters
 //
@@ -47,6 +51,9 @@ enum class ReplyFault : std::uint8_t {
     kOversizeCount,     // the byte count says 255
     kDuplicate,         // the answer twice
     kTrickle,           // one byte every 50 ms
+    kWrongCrc,          // the last byte of the answer inverted; in RTU that is the checksum
+    kNoise,             // four bytes of noise before the answer
+    // In RTU, which has no such fields, wrong_transaction, wrong_protocol and oversize_length are wrong_crc.
 };
 
 struct AddressRange {
@@ -65,6 +72,9 @@ struct Faults {
     std::vector<AddressRange> illegal = {};
     std::uint16_t max_quantity = 0;
     std::vector<std::uint8_t> silent_units = {};
+    std::vector<std::uint8_t> slow_units = {};
+    std::vector<std::uint8_t> no_functions = {};
+    std::vector<std::uint8_t> silent_functions = {};
 };
 
 // "hr:10-20", "co:5".
@@ -86,6 +96,9 @@ struct Command {
     std::optional<std::vector<AddressRange>> illegal;
     std::optional<std::uint16_t> max_quantity;
     std::optional<std::vector<std::uint8_t>> silent_units;
+    std::optional<std::vector<std::uint8_t>> slow_units;
+    std::optional<std::vector<std::uint8_t>> no_functions;
+    std::optional<std::vector<std::uint8_t>> silent_functions;
 };
 
 // Refuses unknown members, wrong types and values out of range.
@@ -97,7 +110,7 @@ namespace fieldwarden {
 template <>
 struct EnumNames<simulator::modbus::ReplyFault> {
     using E = simulator::modbus::ReplyFault;
-    static constexpr std::array<EnumName<E>, 13> table{{
+    static constexpr std::array<EnumName<E>, 15> table{{
         {E::kNone, "none"},
         {E::kSilent, "silent"},
         {E::kDrop, "drop"},
@@ -111,6 +124,8 @@ struct EnumNames<simulator::modbus::ReplyFault> {
         {E::kOversizeCount, "oversize_count"},
         {E::kDuplicate, "duplicate"},
         {E::kTrickle, "trickle"},
+        {E::kWrongCrc, "wrong_crc"},
+        {E::kNoise, "noise"},
     }};
 };
 }  // namespace fieldwarden

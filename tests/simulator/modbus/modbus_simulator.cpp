@@ -2,13 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read_until.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
 #include <future>
@@ -16,7 +13,7 @@
 #include <set>
 #include <thread>
 
-#include "tests/simulator/modbus/device_model.h"
+#include "tests/simulator/modbus/served_device.h"
 
 namespace fieldwarden::simulator::modbus {
 
@@ -27,179 +24,6 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::size_t kLongestCommand = 64 * 1024;
-constexpr std::chrono::milliseconds kTrickleInterval{50};
-constexpr std::chrono::milliseconds kAcceptRetry{50};
-
-class Device;
-
-// One client's connection. Kept alive by its pending operation; closed by an error or by close().
-class Session : public std::enable_shared_from_this<Session> {
-  public:
-    Session(tcp::socket socket, Device& device)
-        : socket_(std::move(socket)), timer_(socket_.get_executor()), device_(device) {}
-    void start() { receive(); }
-    void close();
-
-  private:
-    void receive();
-    void handle_received();
-    void send();
-    void trickle(std::size_t sent);
-    void sent(const error_code& error);
-
-    tcp::socket socket_;
-    asio::steady_timer timer_;
-    Device& device_;  // outlives the session: the io_context is drained before devices go
-    std::vector<std::uint8_t> pending_;
-    std::array<std::uint8_t, 4096> buffer_{};
-    Answer answer_;
-};
-
-// A port with its device behind it.
-class Device {
-  public:
-    Device(asio::io_context& io, DeviceModel model)
-        : model_(std::move(model)), acceptor_(io), retry_(io), started_(std::chrono::steady_clock::now()) {}
-
-    error_code listen(const tcp::endpoint& endpoint) {
-        error_code error;
-        acceptor_.open(endpoint.protocol(), error);
-        if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-        if (!error) acceptor_.bind(endpoint, error);
-        if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-        if (!error) endpoint_ = acceptor_.local_endpoint(error);
-        return error;
-    }
-    void accept() {
-        acceptor_.async_accept([this](const error_code& error, tcp::socket socket) {
-            if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
-            if (error) {
-                // Out of descriptors, most likely: a later connection may succeed.
-                retry_.expires_after(kAcceptRetry);
-                retry_.async_wait([this](const error_code& cancelled) {
-                    if (!cancelled) accept();
-                });
-                return;
-            }
-            ++counters_.accepted;
-            error_code ignored;
-            socket.set_option(tcp::no_delay(true), ignored);
-            const auto session = std::make_shared<Session>(std::move(socket), *this);
-            sessions_.insert(session);
-            session->start();
-            accept();
-        });
-    }
-    void set_faults(Faults faults) {
-        const bool was_unplugged = model_.faults.unplugged;
-        model_.faults = std::move(faults);
-        if (model_.faults.unplugged == was_unplugged) return;
-        error_code ignored;
-        if (model_.faults.unplugged) {
-            acceptor_.close(ignored);
-            drop_connections();
-        } else if (!listen(endpoint_)) {
-            accept();
-        }
-    }
-    void drop_connections() {
-        const auto sessions = std::exchange(sessions_, {});
-        for (const auto& session : sessions) session->close();
-    }
-    void shut_down() {
-        error_code ignored;
-        acceptor_.close(ignored);
-        retry_.cancel();
-        drop_connections();
-    }
-    void forget(const std::shared_ptr<Session>& session) { sessions_.erase(session); }
-    void handle(const Request& request, Answer& answer) {
-        ++counters_.requests;
-        const std::chrono::duration<double> age = std::chrono::steady_clock::now() - started_;
-        model_.handle(request, age.count(), answer);
-    }
-
-    DeviceModel& model() { return model_; }
-    [[nodiscard]] std::uint16_t port() const { return endpoint_.port(); }
-    [[nodiscard]] DeviceCounters counters() const {
-        auto copy = counters_;
-        copy.connections = static_cast<std::uint32_t>(sessions_.size());
-        return copy;
-    }
-
-  private:
-    DeviceModel model_;
-    tcp::acceptor acceptor_;
-    asio::steady_timer retry_;
-    tcp::endpoint endpoint_;
-    std::set<std::shared_ptr<Session>> sessions_;
-    DeviceCounters counters_;
-    std::chrono::steady_clock::time_point started_;
-};
-
-void Session::close() {
-    error_code ignored;
-    timer_.cancel();
-    socket_.shutdown(tcp::socket::shutdown_both, ignored);
-    socket_.close(ignored);
-    device_.forget(shared_from_this());
-}
-
-void Session::receive() {
-    socket_.async_read_some(
-        asio::buffer(buffer_), [self = shared_from_this()](const error_code& error, std::size_t size) {
-            if (error) return self->close();
-            self->pending_.insert(self->pending_.end(), self->buffer_.begin(),
-                                  self->buffer_.begin() + static_cast<std::ptrdiff_t>(size));
-            self->handle_received();
-        });
-}
-
-void Session::handle_received() {
-    answer_.bytes.clear();
-    answer_.close = false;
-    answer_.trickle = false;
-    std::size_t used = 0;
-    while (!answer_.close) {
-        const auto parsed = parse_request(std::span{pending_}.subspan(used));
-        if (parsed.kind == Parsed::Kind::kIncomplete) break;
-        if (parsed.kind == Parsed::Kind::kNotModbus) return close();
-        used += parsed.consumed;
-        device_.handle(parsed.request, answer_);
-    }
-    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(used));
-    if (answer_.bytes.empty()) return answer_.close ? close() : receive();
-    const auto delay = device_.model().faults.delay;
-    if (delay.count() == 0) return send();
-    timer_.expires_after(delay);
-    timer_.async_wait([self = shared_from_this()](const error_code& error) {
-        if (!error) self->send();
-    });
-}
-
-void Session::send() {
-    if (answer_.trickle) return trickle(0);
-    asio::async_write(
-        socket_, asio::buffer(answer_.bytes),
-        [self = shared_from_this()](const error_code& error, std::size_t) { self->sent(error); });
-}
-
-void Session::trickle(std::size_t at) {
-    if (at == answer_.bytes.size()) return sent({});
-    asio::async_write(socket_, asio::buffer(answer_.bytes.data() + at, 1),
-                      [self = shared_from_this(), at](const error_code& error, std::size_t) {
-                          if (error) return self->close();
-                          self->timer_.expires_after(kTrickleInterval);
-                          self->timer_.async_wait([self, at](const error_code& cancelled) {
-                              if (!cancelled) self->trickle(at + 1);
-                          });
-                      });
-}
-
-void Session::sent(const error_code& error) {
-    if (error || answer_.close) return close();
-    receive();
-}
 
 }  // namespace
 
@@ -225,7 +49,7 @@ struct ModbusSimulator::Impl {
 
     SimulatorOptions options;
     asio::io_context io{1};
-    std::vector<std::unique_ptr<Device>> devices;
+    std::vector<std::unique_ptr<ServedDevice>> devices;
     std::vector<std::uint16_t> ports;
     std::optional<tcp::acceptor> control;
     std::set<std::shared_ptr<tcp::socket>> control_clients;
@@ -240,15 +64,24 @@ Status ModbusSimulator::Impl::listen() {
         return make_error(ErrorKind::kInvalidArgument,
                           fmt::format("'{}' is not an IP address to listen on", options.host));
     }
-    for (const auto port : options.ports) {
-        auto device = std::make_unique<Device>(
-            io, DeviceModel{options.units, std::min(options.size, 65536U), options.static_values});
-        if (const auto failed = device->listen({address, port})) {
-            return make_error(ErrorKind::kIo, fmt::format("cannot listen on {}:{}: {}", options.host, port,
-                                                          failed.message()));
+    const auto add = [&](Framing framing) -> ServedDevice& {
+        devices.push_back(std::make_unique<ServedDevice>(
+            io, DeviceModel{options.units, std::min(options.size, 65536U), options.static_values}, framing));
+        return *devices.back();
+    };
+    const auto add_ports = [&](const std::vector<std::uint16_t>& numbers, Framing framing) -> Status {
+        for (const auto port : numbers) {
+            auto& device = add(framing);
+            if (auto listening = device.listen({address, port}); !listening) return listening;
+            ports.push_back(device.port());
         }
-        ports.push_back(device->port());
-        devices.push_back(std::move(device));
+        return {};
+    };
+    if (auto added = add_ports(options.ports, Framing::kTcp); !added) return added;
+    if (auto added = add_ports(options.rtu_ports, Framing::kRtu); !added) return added;
+    for (const auto& path : options.serial) {
+        if (auto opened = add(Framing::kRtu).open_serial(path); !opened) return opened;
+        ports.push_back(0);
     }
     if (options.control_host.empty()) return {};
     const auto control_address = asio::ip::make_address(options.control_host, error);
@@ -348,7 +181,7 @@ ModbusSimulator::~ModbusSimulator() {
 
 Status ModbusSimulator::start() {
     if (const auto listening = impl_->listen(); !listening) return listening;
-    for (const auto& device : impl_->devices) device->accept();
+    for (const auto& device : impl_->devices) device->start();
     impl_->thread = std::thread([this] {
         // Ended by stop(), not by running out of work: an unplugged device has none.
         const auto work = asio::make_work_guard(impl_->io);
@@ -393,6 +226,11 @@ void ModbusSimulator::drop_connections(std::size_t device) {
 void ModbusSimulator::pin(ModbusArea area, std::uint16_t offset, const std::vector<std::uint16_t>& values,
                           std::size_t device) {
     impl_->on_thread([&] { impl_->devices.at(device)->model().pin(area, offset, values); });
+}
+
+std::optional<std::uint16_t> ModbusSimulator::pinned(ModbusArea area, std::uint16_t offset,
+                                                     std::size_t device) const {
+    return impl_->on_thread([&] { return impl_->devices.at(device)->model().pinned(area, offset); });
 }
 
 DeviceCounters ModbusSimulator::counters(std::size_t device) const {

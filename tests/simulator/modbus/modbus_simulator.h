@@ -1,10 +1,12 @@
-// Simulated Modbus TCP devices: one port each, all served by one thread. In `fieldwarden simulate`, and
+// Simulated Modbus devices: TCP, RTU over TCP and RTU on serial lines, one port each, all served by one
+// thread. In `fieldwarden simulate`, and
 // inside tests and benchmarks. Not built on the client's library, so that the two do not share their
 // mistakes.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,11 +18,15 @@ namespace fieldwarden::simulator::modbus {
 
 struct SimulatorOptions {
     std::string host = "127.0.0.1";
-    std::vector<std::uint16_t> ports{0};   // one device each; 0: any free port
-    std::vector<std::uint8_t> units = {};  // unit ids that exist; empty: all. Others: exception 11
-    std::uint32_t size = 65536;            // addresses per area; beyond: exception 2
-    bool static_values = false;            // see signals.h
-    std::string control_host = {};         // empty: no control port
+    // Devices are counted through the three lists, in this order.
+    std::vector<std::uint16_t> ports{0};        // Modbus TCP, one device each; 0: any free port
+    std::vector<std::uint16_t> rtu_ports = {};  // RTU over TCP
+    std::vector<std::string> serial = {};       // RTU on serial ports; see ServedDevice::open_serial()
+    std::vector<std::uint8_t> units =
+        {};                         // unit ids that exist; empty: all. Others: exception 11, in RTU silence
+    std::uint32_t size = 65536;     // addresses per area; beyond: exception 2
+    bool static_values = false;     // see signals.h
+    std::string control_host = {};  // empty: no control port
     std::uint16_t control_port = 0;
 };
 
@@ -43,8 +49,8 @@ class ModbusSimulator {
     void stop();
 
     [[nodiscard]] std::uint16_t port(std::size_t device = 0) const;
-    [[nodiscard]] const std::vector<std::uint16_t>& ports() const;
-    [[nodiscard]] std::uint16_t control_port() const;  // 0 without one
+    [[nodiscard]] const std::vector<std::uint16_t>& ports() const;  // of all devices; 0: a serial line
+    [[nodiscard]] std::uint16_t control_port() const;               // 0 without one
 
     // In force for every request that arrives after the call has returned.
     void set_faults(Faults faults, std::size_t device = 0);
@@ -52,6 +58,9 @@ class ModbusSimulator {
     // Pins registers (or bits: 0 and not 0) to values, in all units.
     void pin(ModbusArea area, std::uint16_t offset, const std::vector<std::uint16_t>& values,
              std::size_t device = 0);
+    // What a pinned or written place holds.
+    [[nodiscard]] std::optional<std::uint16_t> pinned(ModbusArea area, std::uint16_t offset,
+                                                      std::size_t device = 0) const;
     [[nodiscard]] DeviceCounters counters(std::size_t device = 0) const;
 
   private:

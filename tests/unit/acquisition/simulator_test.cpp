@@ -62,7 +62,8 @@ TEST(ParseRequest, WhatIsNotModbusClosesTheConnection) {
 }
 
 TEST(ParseRequest, WrongFunctionAndQuantityAreExceptions) {
-    EXPECT_EQ(parse_request(request(5, 0, 1)).request.exception, 1);
+    EXPECT_EQ(parse_request(request(7, 0, 1)).request.exception, 1);
+    EXPECT_EQ(parse_request(request(5, 0, 1)).request.exception, 3);  // neither 0000 nor FF00
     EXPECT_EQ(parse_request(request(3, 0, 0)).request.exception, 3);
     EXPECT_EQ(parse_request(request(3, 0, 126)).request.exception, 3);
     EXPECT_FALSE(parse_request(request(3, 0, 125)).request.exception);
@@ -83,6 +84,66 @@ TEST(DeviceModelTest, AnswersAsTheStandardSays) {
               (Bytes8{0x12, 0x34, 0, 0, 0, 9, 1, 3, 6, 0x02, 0x2B, 0x00, 0x00, 0x00, 0x64}));
     model.pin(ModbusArea::kCoil, 19, {1, 0, 1, 1, 0, 0, 1, 1, 1, 1});  // V1.1b3, 6.1: CD …, LSB first
     EXPECT_EQ(answer(model, request(1, 19, 10)), (Bytes8{0x12, 0x34, 0, 0, 0, 5, 1, 1, 2, 0xCD, 0x03}));
+}
+
+// A request around `pdu`, which is everything behind the unit id.
+Bytes8 around(const Bytes8& pdu) {
+    Bytes8 bytes{0x12, 0x34, 0, 0, 0, static_cast<std::uint8_t>(pdu.size() + 1), 1};
+    bytes.insert(bytes.end(), pdu.begin(), pdu.end());
+    return bytes;
+}
+
+// V1.1b3, 6.5, 6.6, 6.11, 6.12 and 6.16.
+TEST(DeviceModelTest, TakesWritesAsTheStandardSays) {
+    DeviceModel model{{}, 65536, false};
+    EXPECT_EQ(answer(model, around({5, 0, 0xAC, 0xFF, 0})), around({5, 0, 0xAC, 0xFF, 0}));
+    EXPECT_EQ(model.pinned(ModbusArea::kCoil, 0xAC), 1);
+    EXPECT_EQ(answer(model, around({6, 0, 1, 0, 3})), around({6, 0, 1, 0, 3}));
+    EXPECT_EQ(model.pinned(ModbusArea::kHoldingRegister, 1), 3);
+    EXPECT_EQ(answer(model, around({15, 0, 0x13, 0, 10, 2, 0xCD, 1})), around({15, 0, 0x13, 0, 10}));
+    const std::vector<std::uint16_t> coils{1, 0, 1, 1, 0, 0, 1, 1, 1, 0};
+    for (std::uint16_t i = 0; i < coils.size(); ++i)
+        EXPECT_EQ(model.pinned(ModbusArea::kCoil, static_cast<std::uint16_t>(0x13 + i)), coils[i]);
+    EXPECT_EQ(answer(model, around({16, 0, 1, 0, 2, 4, 0, 0x0A, 1, 2})), around({16, 0, 1, 0, 2}));
+    EXPECT_EQ(model.pinned(ModbusArea::kHoldingRegister, 1), 0x000A);
+    EXPECT_EQ(model.pinned(ModbusArea::kHoldingRegister, 2), 0x0102);
+    model.pin(ModbusArea::kHoldingRegister, 4, {0x12});
+    EXPECT_EQ(answer(model, around({22, 0, 4, 0, 0xF2, 0, 0x25})), around({22, 0, 4, 0, 0xF2, 0, 0x25}));
+    EXPECT_EQ(model.pinned(ModbusArea::kHoldingRegister, 4), 0x17);
+}
+
+TEST(DeviceModelTest, RefusesWrongWrites) {
+    DeviceModel model{{}, 100, false};
+    const auto exception = [&](const Bytes8& pdu) { return answer(model, around(pdu))[8]; };
+    EXPECT_EQ(exception({5, 0, 1, 0x12, 0x34}), 3);
+    EXPECT_EQ(exception({6, 0, 100, 0, 1}), 2);
+    EXPECT_EQ(exception({16, 0, 1, 0, 2, 3, 0, 1, 0}), 3);
+    EXPECT_EQ(exception({16, 0, 1, 0, 2, 4, 0, 1}), 3);
+    EXPECT_EQ(exception({16, 0, 1, 0, 0, 0}), 3);
+    EXPECT_EQ(exception({15, 0, 1, 0, 9, 1, 0xFF}), 3);
+    EXPECT_EQ(exception({22, 0, 1, 0, 1}), 3);
+    EXPECT_EQ(exception({8, 0, 0, 1, 2}), 1);  // of serial lines alone
+    model.faults.no_functions = {6};
+    EXPECT_EQ(exception({6, 0, 1, 0, 1}), 1);
+}
+
+TEST(DeviceModelTest, OnALineOnlyItsOwnUnitsAnswer) {
+    DeviceModel model{{1}, 100, false};
+    const auto said = [&](Bytes8 frame) {
+        const auto checksum = rtu_checksum(frame);
+        frame.push_back(static_cast<std::uint8_t>(checksum));
+        frame.push_back(static_cast<std::uint8_t>(checksum >> 8));
+        Answer out;
+        const auto parsed = parse_request(frame, Framing::kRtu);
+        EXPECT_EQ(parsed.kind, Parsed::Kind::kRequest);
+        EXPECT_EQ(parsed.consumed, frame.size());
+        model.handle(parsed.request, 0, out);
+        return out.bytes;
+    };
+    EXPECT_EQ(said({1, 8, 0, 0, 0xA5, 0x37}), (Bytes8{1, 8, 0, 0, 0xA5, 0x37, 0xDA, 0x8D}));
+    EXPECT_TRUE(said({2, 3, 0, 0, 0, 1}).empty());
+    EXPECT_TRUE(said({0, 6, 0, 5, 0, 1}).empty());
+    EXPECT_EQ(said({1, 3, 0, 0, 0, 0}).size(), 5U);
 }
 
 TEST(DeviceModelTest, RefusesWhatIsBeyondItsSizeAndUnits) {

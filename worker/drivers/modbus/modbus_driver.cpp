@@ -5,21 +5,23 @@
 #include <algorithm>
 #include <map>
 
-#include "common/device_options.h"
 #include "worker/decode.h"
-#include "worker/drivers/modbus/tcp_link.h"
 
 namespace fieldwarden::worker::modbus {
 
 namespace {
-
-using std::chrono::milliseconds;
 
 constexpr std::uint8_t kIllegalFunction = 1;
 constexpr std::uint8_t kIllegalAddress = 2;
 constexpr std::uint8_t kIllegalValue = 3;
 constexpr std::uint8_t kGatewayPath = 10;
 constexpr std::uint8_t kGatewayTarget = 11;
+
+MonoTime mono_now() {
+    return system_clock().mono_now();
+}
+
+}  // namespace
 
 std::string_view area_text(ModbusArea area) {
     switch (area) {
@@ -34,43 +36,6 @@ std::string_view area_text(ModbusArea area) {
     }
     return "?";
 }
-
-MonoTime mono_now() {
-    return system_clock().mono_now();
-}
-
-struct ParsedPoint {
-    ModbusDriver::Point point;
-    ReadPoint place;
-};
-
-Result<ParsedPoint> parse_point(const PointConfig& config, std::uint32_t index, std::uint8_t default_unit,
-                                const ReadLimits& limits) {
-    const auto named = [&](std::string_view why) {
-        return make_error(ErrorKind::kInvalidArgument, fmt::format("point {}: {}", config.point_code, why));
-    };
-    const auto address = parse_modbus_address(config.address);
-    if (!address) return named(address.error().message);
-    if (const auto fits = check_modbus_type(*address, config.data_type); !fits)
-        return named(fits.error().message);
-    const bool is_bit = !address->is_register();
-    const std::uint32_t count = is_bit ? 1 : words_of(config.data_type);
-    if (!is_bit && count > limits.max_words) {
-        return named(fmt::format("{} takes {} registers, but option max_registers allows {} in one read",
-                                 format_data_type(config.data_type), count, limits.max_words));
-    }
-    return ParsedPoint{
-        .point = {.id = config.id, .type = config.data_type, .order = config.byte_order, .bit = address->bit},
-        .place = {.index = index,
-                  .unit = address->unit_id.value_or(default_unit),
-                  .area = static_cast<std::uint8_t>(address->area),
-                  .is_bit = is_bit,
-                  .offset = address->offset,
-                  .count = count,
-                  .period = config.period}};
-}
-
-}  // namespace
 
 std::string_view exception_text(std::uint8_t code) {
     switch (code) {
@@ -99,45 +64,6 @@ std::string_view exception_text(std::uint8_t code) {
     }
 }
 
-Result<std::unique_ptr<Driver>> make_modbus_tcp(const DeviceConfig& config) {
-    const auto refuse = [&](std::string_view why) {
-        return make_error(ErrorKind::kInvalidArgument, fmt::format("device {}: {}", config.device_code, why));
-    };
-    const auto peer = parse_host_port(config.address, kModbusPort);
-    if (!peer) return refuse(peer.error().message);
-    if (const auto fine = check_device_options(config.protocol, config.options); !fine)
-        return refuse(fine.error().message);
-    const auto option = [&](std::string_view name) {
-        return integer_option(config.protocol, config.options, name);
-    };
-    const auto narrow = [&](std::string_view name) { return static_cast<std::uint32_t>(option(name)); };
-
-    ModbusDriver::Settings settings;
-    settings.limits = {narrow("max_registers"), narrow("max_bits"), narrow("max_gap")};
-    settings.timeout = milliseconds{option("timeout_ms")};
-    settings.inter_request_delay = milliseconds{option("inter_request_delay_ms")};
-    settings.illegal_retry = std::chrono::seconds{option("illegal_retry_s")};
-    settings.silent_unit.first = milliseconds{option("reconnect_min_ms")};
-    settings.silent_unit.longest = milliseconds{option("reconnect_max_ms")};
-
-    std::vector<ModbusDriver::Point> points;
-    std::vector<ReadPoint> places;
-    points.reserve(config.points.size());
-    places.reserve(config.points.size());
-    for (std::uint32_t i = 0; i < config.points.size(); ++i) {
-        const auto parsed =
-            parse_point(config.points[i], i, static_cast<std::uint8_t>(option("unit_id")), settings.limits);
-        if (!parsed) return refuse(parsed.error().message);
-        points.push_back(parsed->point);
-        places.push_back(parsed->place);
-    }
-    auto link = std::make_unique<TcpLink>(
-        *peer,
-        TcpTimeouts{.connect = milliseconds{option("connect_timeout_ms")}, .response = settings.timeout});
-    return std::unique_ptr<Driver>{
-        std::make_unique<ModbusDriver>(std::move(points), places, settings, std::move(link))};
-}
-
 ModbusDriver::ModbusDriver(std::vector<Point> points, const std::vector<ReadPoint>& places, Settings settings,
                            std::unique_ptr<Link> link)
     : points_(std::move(points)),
@@ -147,7 +73,13 @@ ModbusDriver::ModbusDriver(std::vector<Point> points, const std::vector<ReadPoin
       retry_at_(points_.size()),
       slot_(points_.size(), 0) {
     std::map<std::uint8_t, std::vector<ReadPoint>> by_unit;
-    for (const auto& place : places) by_unit[place.unit].push_back(place);
+    places_.reserve(places.size());
+    for (const auto& place : places) {
+        by_unit[place.unit].push_back(place);
+        places_.push_back({.unit = place.unit,
+                           .area = static_cast<ModbusArea>(place.area),
+                           .offset = static_cast<std::uint16_t>(place.offset)});
+    }
     for (auto& [id, of_unit] : by_unit)
         units_.push_back({.id = id, .plan = {std::move(of_unit), settings_.limits}});
 }
@@ -181,6 +113,7 @@ Status ModbusDriver::read(std::span<const std::uint32_t> due, SampleBatch& out) 
     }
     broken_.reset();
     silence_.clear();
+    spoilt_.clear();
     searches_left_ = kSearchRequestsPerRead;
     answers_ = 0;
     response_ms_ = 0;
@@ -192,8 +125,7 @@ Status ModbusDriver::read(std::span<const std::uint32_t> due, SampleBatch& out) 
         read_unit(unit, out);
     }
     for (const auto index : due) slot_[index] = 0;
-    stats_.bytes_sent = link_->bytes_sent;
-    stats_.bytes_received = link_->bytes_received;
+    count_link();
     if (responses_ != 0) stats_.last_response_ms = response_ms_ / responses_;
 
     if (broken_) {
@@ -201,6 +133,10 @@ Status ModbusDriver::read(std::span<const std::uint32_t> due, SampleBatch& out) 
         return *broken_;
     }
     // Nobody at all answered: the connection itself is in doubt.
+    if (answers_ == 0 && !spoilt_.empty()) {
+        failed_step_ = ConnectStep::kRead;
+        return make_error(ErrorKind::kCorrupt, spoilt_);
+    }
     if (answers_ == 0 && !silence_.empty()) {
         failed_step_ = ConnectStep::kRead;
         return make_error(ErrorKind::kTimeout,
@@ -217,14 +153,15 @@ void ModbusDriver::read_unit(Unit& unit, SampleBatch& out) {
     }
     std::vector<ReadRequest> to_search;
     std::vector<ReadPoint> to_refuse;
+    unsigned spoilt_in_row = 0;
     for (const auto& request : unit.plan.requests()) {
         if (!any_due(request)) continue;
         switch (run(request, out)) {
             case Step::kDone:
-                unit.timeouts_in_row = 0;
+                unit.timeouts_in_row = spoilt_in_row = 0;
                 break;
             case Step::kRefused:
-                unit.timeouts_in_row = 0;
+                unit.timeouts_in_row = spoilt_in_row = 0;
                 mark(request.points, QualityCode::kIllegalAddress, out);
                 if (illegal_function_) {
                     to_refuse.insert(to_refuse.end(), request.points.begin(), request.points.end());
@@ -232,17 +169,20 @@ void ModbusDriver::read_unit(Unit& unit, SampleBatch& out) {
                     to_search.push_back(request);
                 }
                 break;
-            case Step::kSilent: {
+            case Step::kSpoiled:
+                stats_.last_refusal = spoilt_;
+                mark(request.points, QualityCode::kDecode, out);
+                if (++spoilt_in_row < kSpoiledInARow) break;
+                mark_unit(unit, QualityCode::kDecode, out);
+                put_off(unit);
+                return;
+            case Step::kSilent:
                 // The other requests of a silent unit would each wait in vain.
                 mark_unit(unit, QualityCode::kTimeout, out);
-                ++unit.timeouts_in_row;
-                const double random = std::uniform_real_distribution<double>{0, 1}(random_);
-                unit.ask_again_at =
-                    mono_now() + backoff_delay(settings_.silent_unit, unit.timeouts_in_row, random);
+                put_off(unit);
                 stats_.last_refusal =
                     fmt::format("{} timed out after {} ms", silence_, settings_.timeout.count());
                 return;
-            }
             case Step::kBroken:
                 return;
         }
@@ -256,6 +196,13 @@ void ModbusDriver::read_unit(Unit& unit, SampleBatch& out) {
         search(unit, request, out);
     }
     if (!broken_) probe_illegal(unit, out);
+}
+
+// Puts off the unit's next turn, when others wait for the connection.
+void ModbusDriver::put_off(Unit& unit) {
+    ++unit.timeouts_in_row;
+    const double random = std::uniform_real_distribution<double>{0, 1}(random_);
+    unit.ask_again_at = mono_now() + backoff_delay(settings_.silent_unit, unit.timeouts_in_row, random);
 }
 
 // Bisects a refused request. Points it did not get to keep bad/illegal_address; the next read goes on where
@@ -272,6 +219,7 @@ void ModbusDriver::search(Unit& unit, const ReadRequest& refused, SampleBatch& o
             case Step::kRefused:
                 search.refused();
                 break;
+            case Step::kSpoiled:
             case Step::kSilent:
             case Step::kBroken:
                 talking = false;
@@ -311,37 +259,87 @@ void ModbusDriver::probe_illegal(Unit& unit, SampleBatch& out) {
     if (!restored.empty()) unit.plan.restore(std::move(restored));
 }
 
-ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& out) {
+// One exchange after the pause the device wants, counted.
+Reply ModbusDriver::ask(const Request& request) {
     if (!first_request_ && settings_.inter_request_delay.count() > 0 &&
         link_->pause(settings_.inter_request_delay)) {
-        broken_ = make_error(ErrorKind::kUnavailable, fmt::format("{} was interrupted", describe(request)));
-        return Step::kBroken;
+        return reply_of(Outcome::kInterrupted);
     }
     first_request_ = false;
-    const ReadCommand command{.unit = request.span.unit,
-                              .area = static_cast<ModbusArea>(request.span.area),
-                              .offset = static_cast<std::uint16_t>(request.span.begin),
-                              .count = static_cast<std::uint16_t>(request.span.end - request.span.begin)};
     ++stats_.requests;
     moved();
-    const auto sent_at = mono_now();
-    const auto reply = link_->read(command);
+    auto reply = link_->exchange(request);
     moved();
-    if (reply.outcome == Outcome::kAnswer || reply.outcome == Outcome::kException) {
-        ++responses_;
-        const auto time = mono_now() - sent_at;
-        stats_.response_times.add(time);
-        response_ms_ += std::chrono::duration<double, std::milli>(time).count();
+    switch (reply.outcome) {
+        case Outcome::kException:
+            ++stats_.exceptions;
+            [[fallthrough]];
+        case Outcome::kAnswer:
+            stats_.response_times.add(reply.took);
+            break;
+        case Outcome::kTimeout:
+        case Outcome::kTornTimeout:
+            ++stats_.timeouts;
+            break;
+        case Outcome::kSpoiled:
+        case Outcome::kGarbled:
+            ++own_broken_answers_;
+            break;
+        case Outcome::kLost:
+            ++stats_.lost_connections;
+            break;
+        case Outcome::kInterrupted:
+            break;
     }
+    return reply;
+}
 
+void ModbusDriver::count_link() {
+    stats_.bytes_sent = link_->bytes_sent;
+    stats_.bytes_received = link_->bytes_received;
+    stats_.broken_answers = own_broken_answers_ + link_->stray_answers;
+}
+
+// What a reply means that leaves the connection unusable; `what` was asked.
+Error ModbusDriver::broken(const Reply& reply, const std::string& what) const {
     switch (reply.outcome) {
         case Outcome::kAnswer:
-            ++answers_;
+        case Outcome::kException:
+            break;
+        case Outcome::kTimeout:
+            return make_error(ErrorKind::kTimeout,
+                              fmt::format("{} timed out after {} ms", what, settings_.timeout.count()));
+        case Outcome::kTornTimeout:
+            return make_error(ErrorKind::kTimeout,
+                              fmt::format("{}: the answer broke off and did not end within {} ms", what,
+                                          settings_.timeout.count()));
+        case Outcome::kSpoiled:
+        case Outcome::kGarbled:
+            return make_error(ErrorKind::kCorrupt, fmt::format("{}: {}", what, reply.why));
+        case Outcome::kLost:
+            return make_error(ErrorKind::kUnavailable, fmt::format("{}: {}", what, reply.why));
+        case Outcome::kInterrupted:
+            return make_error(ErrorKind::kUnavailable, fmt::format("{} was interrupted", what));
+    }
+    return make_error(ErrorKind::kInternal, fmt::format("{}: no trouble at all", what));
+}
+
+ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& out) {
+    const auto reply = ask(
+        request_of(ReadCommand{.unit = request.span.unit,
+                               .area = static_cast<ModbusArea>(request.span.area),
+                               .offset = static_cast<std::uint16_t>(request.span.begin),
+                               .count = static_cast<std::uint16_t>(request.span.end - request.span.begin)}));
+    if (reply.outcome == Outcome::kAnswer || reply.outcome == Outcome::kException) {
+        ++answers_;
+        ++responses_;
+        response_ms_ += std::chrono::duration<double, std::milli>(reply.took).count();
+    }
+    switch (reply.outcome) {
+        case Outcome::kAnswer:
             decode(request, reply.data, out);
             return Step::kDone;
         case Outcome::kException: {
-            ++answers_;
-            ++stats_.exceptions;
             stats_.last_refusal = fmt::format("{}: the device answers exception {} ({})", describe(request),
                                               reply.exception, exception_text(reply.exception));
             illegal_function_ = reply.exception == kIllegalFunction;
@@ -352,31 +350,22 @@ ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& ou
             return Step::kDone;
         }
         case Outcome::kTimeout:
-            ++stats_.timeouts;
             silence_ = describe(request);
             return Step::kSilent;
+        case Outcome::kSpoiled:
+            spoilt_ = broken(reply, describe(request)).message;
+            return Step::kSpoiled;
         case Outcome::kTornTimeout:
-            ++stats_.timeouts;
             mark(request.points, QualityCode::kTimeout, out);
-            broken_ = make_error(ErrorKind::kTimeout,
-                                 fmt::format("{}: the answer broke off and did not end within {} ms",
-                                             describe(request), settings_.timeout.count()));
-            return Step::kBroken;
+            break;
         case Outcome::kGarbled:
-            ++stats_.broken_answers;
             mark(request.points, QualityCode::kDecode, out);
-            broken_ = make_error(ErrorKind::kCorrupt, fmt::format("{}: {}", describe(request), reply.why));
-            return Step::kBroken;
+            break;
         case Outcome::kLost:
-            ++stats_.lost_connections;
-            broken_ =
-                make_error(ErrorKind::kUnavailable, fmt::format("{}: {}", describe(request), reply.why));
-            return Step::kBroken;
         case Outcome::kInterrupted:
-            broken_ =
-                make_error(ErrorKind::kUnavailable, fmt::format("{} was interrupted", describe(request)));
-            return Step::kBroken;
+            break;
     }
+    broken_ = broken(reply, describe(request));
     return Step::kBroken;
 }
 

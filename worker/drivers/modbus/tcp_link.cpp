@@ -1,197 +1,118 @@
 #include "worker/drivers/modbus/tcp_link.h"
 
 #include <fmt/format.h>
-#include <modbus/modbus.h>
-#include <sys/select.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
+#include <cstring>
 
 namespace fieldwarden::worker::modbus {
 
 namespace {
 
-using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr std::size_t kHeader = 7;  // MBAP: transaction 2, protocol 2, length 2, unit 1
 constexpr std::size_t kMostAbandoned = 64;
+constexpr std::size_t kLengthEnd = 6;  // the length field counts what comes behind it
 
 std::uint16_t big_endian(std::span<const std::uint8_t> bytes, std::size_t at) {
     return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
 }
 
-// Rounded up, so that a wait never ends just before its deadline.
-milliseconds left_until(SteadyClock::time_point deadline) {
-    return std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(deadline - SteadyClock::now()));
-}
-
-Reply reply_of(Outcome outcome, std::string why = {}) {
-    Reply reply;
-    reply.outcome = outcome;
-    reply.why = std::move(why);
-    return reply;
+void put_big_endian(std::span<std::uint8_t> bytes, std::size_t at, std::size_t value) {
+    bytes[at] = static_cast<std::uint8_t>(value >> 8);
+    bytes[at + 1] = static_cast<std::uint8_t>(value);
 }
 
 }  // namespace
 
-std::uint8_t function_of(ModbusArea area) {
-    switch (area) {
-        case ModbusArea::kCoil:
-            return MODBUS_FC_READ_COILS;
-        case ModbusArea::kDiscreteInput:
-            return MODBUS_FC_READ_DISCRETE_INPUTS;
-        case ModbusArea::kInputRegister:
-            return MODBUS_FC_READ_INPUT_REGISTERS;
-        case ModbusArea::kHoldingRegister:
-            return MODBUS_FC_READ_HOLDING_REGISTERS;
-    }
-    return MODBUS_FC_READ_HOLDING_REGISTERS;
-}
-
-std::size_t answer_bytes(const ReadCommand& command) {
-    const bool bits = command.area == ModbusArea::kCoil || command.area == ModbusArea::kDiscreteInput;
-    return bits ? (command.count + 7U) / 8U : command.count * 2U;
-}
-
-void TcpLink::FreeContext::operator()(_modbus* context) const {
-    modbus_free(context);
-}
-
 TcpLink::TcpLink(HostPort peer, TcpTimeouts timeouts)
-    : stream_("modbus", peer), timeouts_(timeouts), frame_(MODBUS_TCP_MAX_ADU_LENGTH) {
-    context_.reset(modbus_new_tcp_pi(peer.host.c_str(), std::to_string(peer.port).c_str()));
-    if (context_ != nullptr) {
-        modbus_set_error_recovery(context_.get(), MODBUS_ERROR_RECOVERY_NONE);
-        // 0: the response timeout bounds the whole answer, so that a device which trickles single bytes
-        // cannot hold the thread longer.
-        modbus_set_byte_timeout(context_.get(), 0, 0);
-    }
-}
-
-void TcpLink::disconnect() {
-    stream_.disconnect();
-    if (context_ != nullptr) modbus_set_socket(context_.get(), -1);
-}
+    : stream_("modbus", std::move(peer)), timeouts_(timeouts) {}
 
 Status TcpLink::connect() {
-    if (context_ == nullptr) return stream_.error(ErrorKind::kInternal, "out of memory");
-    modbus_set_socket(context_.get(), -1);
-    if (auto status = stream_.connect(timeouts_.connect); !status) return status;
-    if (stream_.fd() >= FD_SETSIZE) {
-        return stream_.error(
-            ErrorKind::kTooLarge,
-            fmt::format("this process has more than {} open files; divide the task's devices over several "
-                        "tasks",
-                        FD_SETSIZE));
-    }
-    modbus_set_socket(context_.get(), stream_.fd());
     abandoned_.clear();
-    return {};
+    have_ = used_ = 0;
+    return stream_.connect(timeouts_.connect);
 }
 
-Reply TcpLink::read(const ReadCommand& command) {
-    if (stream_.interrupted()) return reply_of(Outcome::kInterrupted);
-    if (modbus_get_socket(context_.get()) < 0) return reply_of(Outcome::kLost, "not connected");
-    const auto transaction = ++transaction_;
-    const std::array<std::uint8_t, 12> request{
-        static_cast<std::uint8_t>(transaction >> 8),
-        static_cast<std::uint8_t>(transaction),
-        0,
-        0,
-        0,
-        6,
-        command.unit,
-        function_of(command.area),
-        static_cast<std::uint8_t>(command.offset >> 8),
-        static_cast<std::uint8_t>(command.offset),
-        static_cast<std::uint8_t>(command.count >> 8),
-        static_cast<std::uint8_t>(command.count),
-    };
-    const auto sent = send(modbus_get_socket(context_.get()), request.data(), request.size(), MSG_NOSIGNAL);
-    if (sent != static_cast<ssize_t>(request.size())) {
-        const std::string why = sent < 0 ? errno_text(errno) : "the device takes no more bytes";
-        return stream_.interrupted() ? reply_of(Outcome::kInterrupted) : reply_of(Outcome::kLost, why);
-    }
-    bytes_sent += request.size();
-    auto reply = receive(command, transaction);
-    if (reply.outcome != Outcome::kAnswer && reply.outcome != Outcome::kException && stream_.interrupted())
-        return reply_of(Outcome::kInterrupted);
+Reply TcpLink::exchange(const Request& request) {
+    std::array<std::uint8_t, kLongestFrame> frame;
+    put_big_endian(frame, 0, ++transaction_);
+    put_big_endian(frame, 2, 0);
+    put_big_endian(frame, 4, request.size + 1U);
+    frame[6] = request.unit;
+    std::memcpy(frame.data() + kHeader, request.bytes.data(), request.size);
+
+    const auto sent_at = SteadyClock::now();
+    const auto deadline = sent_at + timeouts_.response;
+    if (const auto sent = stream_.send(std::span{frame}.first(kHeader + request.size), deadline); !sent)
+        return stream_failed(sent.error());
+    bytes_sent += kHeader + request.size;
+    auto reply = receive(request, deadline);
+    reply.took = SteadyClock::now() - sent_at;
     return reply;
 }
 
-Reply TcpLink::receive(const ReadCommand& command, std::uint16_t transaction) {
-    // Only where late answers may have to be dropped first is there more than one wait to bound.
-    const bool late_ones = !abandoned_.empty();
-    const auto deadline =
-        late_ones ? SteadyClock::now() + timeouts_.response : SteadyClock::time_point::max();
-    for (;;) {
-        const auto left = late_ones ? std::max(milliseconds{1}, left_until(deadline)) : timeouts_.response;
-        modbus_set_response_timeout(context_.get(), static_cast<std::uint32_t>(left.count() / 1000),
-                                    static_cast<std::uint32_t>(left.count() % 1000 * 1000));
-        // libmodbus does not say how much of an answer came before a timeout; a mark no answer begins with
-        // does.
-        frame_[2] = 0xA5;
-        frame_[3] = 0x5A;
-        const int length = modbus_receive_confirmation(context_.get(), frame_.data());
-        const int error = errno;
-        if (length < 0) {
-            const bool begun = frame_[2] != 0xA5 || frame_[3] != 0x5A;
-            switch (error) {
-                case ETIMEDOUT:
-                    if (begun) return reply_of(Outcome::kTornTimeout);
-                    if (abandoned_.size() == kMostAbandoned) abandoned_.erase(abandoned_.begin());
-                    abandoned_.push_back(transaction);
-                    return reply_of(Outcome::kTimeout);
-                case ECONNRESET:
-                case EPIPE:
-                case EBADF:
-                    return reply_of(Outcome::kLost, "the device closed the connection");
-                case EMBBADDATA:
-                    return reply_of(Outcome::kGarbled, "the answer is longer than any Modbus answer");
-                default:
-                    return reply_of(Outcome::kLost, modbus_strerror(error));
-            }
-        }
-        const std::span answer{frame_.data(), static_cast<std::size_t>(length)};
-        bytes_received += answer.size();
-        if (answer.size() < kHeader + 2) return reply_of(Outcome::kGarbled, "the answer is cut short");
+Reply TcpLink::stream_failed(const Error& error) const {
+    if (stream_.interrupted()) return reply_of(Outcome::kInterrupted);
+    // The driver's sentence names the device already.
+    const auto prefix = stream_.error(error.kind, {}).message;
+    return reply_of(Outcome::kLost,
+                    error.message.starts_with(prefix) ? error.message.substr(prefix.size()) : error.message);
+}
 
-        const auto answered = big_endian(answer, 0);
-        if (big_endian(answer, 2) != 0 || big_endian(answer, 4) != answer.size() - 6)
-            return reply_of(Outcome::kGarbled,
-                            fmt::format("the answer's header says protocol {} and {} bytes "
-                                        "but it has {}",
-                                        big_endian(answer, 2), big_endian(answer, 4), answer.size() - 6));
-        if (answered != transaction) {
-            if (std::erase(abandoned_, answered) != 0) continue;
-            return reply_of(Outcome::kGarbled, fmt::format("the answer is to transaction {}, asked was {}",
-                                                           answered, transaction));
+// Has at least `wanted` bytes, or says why not.
+std::optional<Reply> TcpLink::fill(std::size_t wanted, MonoTime deadline) {
+    while (have_ < wanted) {
+        const auto got = stream_.receive(std::span{bytes_}.subspan(have_), deadline);
+        if (!got) return stream_failed(got.error());
+        if (*got == 0) {
+            if (have_ != 0) return reply_of(Outcome::kTornTimeout);
+            if (abandoned_.size() == kMostAbandoned) abandoned_.erase(abandoned_.begin());
+            abandoned_.push_back(transaction_);
+            return reply_of(Outcome::kTimeout);
         }
-        if (answer[6] != command.unit)
-            return reply_of(Outcome::kGarbled,
-                            fmt::format("the answer is from unit {}, asked was {}", answer[6], command.unit));
-        const auto function = function_of(command.area);
-        if (answer[7] == (function | 0x80)) {
-            if (answer.size() != kHeader + 2)
-                return reply_of(Outcome::kGarbled, "an exception with more bytes");
-            Reply reply = reply_of(Outcome::kException);
-            reply.exception = answer[8];
-            return reply;
-        }
-        if (answer[7] != function)
-            return reply_of(Outcome::kGarbled,
-                            fmt::format("the answer is to function {}, asked was {}", answer[7], function));
-        const auto wanted = answer_bytes(command);
-        if (answer[8] != wanted || answer.size() != kHeader + 2 + wanted)
-            return reply_of(Outcome::kGarbled,
-                            fmt::format("the answer carries {} bytes, asked were {}", answer[8], wanted));
-        Reply reply = reply_of(Outcome::kAnswer);
-        reply.data = answer.subspan(kHeader + 2);
-        return reply;
+        have_ += *got;
+        bytes_received += *got;
     }
+    return std::nullopt;
+}
+
+Reply TcpLink::receive(const Request& request, MonoTime deadline) {
+    for (;;) {
+        // What came behind the frame of the last answer.
+        std::copy(bytes_.begin() + static_cast<std::ptrdiff_t>(used_),
+                  bytes_.begin() + static_cast<std::ptrdiff_t>(have_), bytes_.begin());
+        have_ -= used_;
+        used_ = 0;
+        if (auto failed = fill(kLengthEnd, deadline)) return *failed;
+        const std::size_t length = big_endian(bytes_, 4);
+        if (big_endian(bytes_, 2) != 0 || length < 3 || length > kLongestPdu + 1) {
+            return reply_of(Outcome::kGarbled,
+                            fmt::format("the answer's header says protocol {} and {} bytes, which no Modbus "
+                                        "answer has",
+                                        big_endian(bytes_, 2), length));
+        }
+        if (auto failed = fill(kLengthEnd + length, deadline)) return *failed;
+        used_ = kLengthEnd + length;
+        const std::span frame{bytes_.data(), used_};
+        if (const auto answered = big_endian(frame, 0); answered != transaction_) {
+            if (std::erase(abandoned_, answered) != 0) {
+                ++stray_answers;
+                continue;
+            }
+            return reply_of(Outcome::kGarbled, fmt::format("the answer is to transaction {}, asked was {}",
+                                                           answered, transaction_));
+        }
+        return judge(request, frame);
+    }
+}
+
+Reply TcpLink::judge(const Request& request, std::span<const std::uint8_t> frame) const {
+    if (frame[6] != request.unit) {
+        return reply_of(Outcome::kGarbled,
+                        fmt::format("the answer is from unit {}, asked was {}", frame[6], request.unit));
+    }
+    return check_answer(request, frame.subspan(kHeader));
 }
 
 }  // namespace fieldwarden::worker::modbus

@@ -1,24 +1,20 @@
-// Modbus TCP over libmodbus (Modbus Messaging on TCP/IP Implementation Guide V1.0b, section 3).
+// Modbus TCP (Modbus Messaging on TCP/IP Implementation Guide V1.0b, section 3) over a TcpStream.
 //
-// libmodbus 3.1.6 holds the connection, reads the answer frame and keeps its deadline. Three things it does
-// not do are done here, with these reasons:
-// - It does not compare the unit id of an answer, compares the protocol id wrongly, and ignores the length
-//   field: every answer is checked here against the request, whole.
-// - Its connect cannot be interrupted and gives each of a name's addresses the whole timeout: the socket is
-//   connected here and handed to it.
-// - modbus_send_raw_request sends transaction id 0 always, so a late answer would pass for the next one:
-//   requests are sent here, with rising ids.
-// libmodbus waits with select(2): a descriptor of 1024 or more is refused, because it would write beyond its
-// fd_set.
+// The frame is read here and not by libmodbus 3.1.6, because its client
+// - does not compare the unit id of an answer, compares the protocol id wrongly, ignores the length field and
+//   sends every raw request with transaction id 0, so that a late answer passes for the next one;
+// - waits with select(2), which overruns its fd_set from descriptor 1024 on, and cannot be interrupted while
+//   it connects;
+// - takes three waits and three reads for one answer, where one of each will do.
+// Here every answer is checked whole against its request: transaction, protocol, length, unit, function, byte
+// count.
 #pragma once
 
-#include <memory>
+#include <array>
 #include <vector>
 
 #include "worker/drivers/modbus/link.h"
 #include "worker/drivers/tcp_stream.h"
-
-struct _modbus;
 
 namespace fieldwarden::worker::modbus {
 
@@ -32,26 +28,31 @@ class TcpLink final : public Link {
     TcpLink(HostPort peer, TcpTimeouts timeouts);
 
     Status connect() override;
-    void disconnect() override;
+    void disconnect() override { stream_.disconnect(); }
     [[nodiscard]] ConnectStep failed_step() const override { return stream_.failed_step(); }
-    Reply read(const ReadCommand& command) override;
+    Reply exchange(const Request& request) override;
     void interrupt() override { stream_.interrupt(); }
     bool pause(std::chrono::milliseconds duration) override { return stream_.pause(duration); }
     [[nodiscard]] const std::string& name() const override { return stream_.name(); }
 
   private:
-    struct FreeContext {
-        void operator()(_modbus* context) const;
-    };
-    Reply receive(const ReadCommand& command, std::uint16_t transaction);
+    static constexpr std::size_t kHeader = 7;  // MBAP: transaction 2, protocol 2, length 2, unit 1
+    static constexpr std::size_t kLongestFrame = kHeader + kLongestPdu;
+
+    Reply receive(const Request& request, MonoTime deadline);
+    Reply judge(const Request& request, std::span<const std::uint8_t> frame) const;
+    Reply stream_failed(const Error& error) const;
+    std::optional<Reply> fill(std::size_t wanted, MonoTime deadline);
 
     TcpStream stream_;
     const TcpTimeouts timeouts_;
-    std::unique_ptr<_modbus, FreeContext> context_;
     std::uint16_t transaction_ = 0;
     // Requests of this connection that timed out: their answers may still come and are dropped.
     std::vector<std::uint16_t> abandoned_;
-    std::vector<std::uint8_t> frame_;
+    // What has come: one frame, or less, or the beginning of the next one behind it.
+    std::array<std::uint8_t, 2 * kLongestFrame> bytes_{};
+    std::size_t have_ = 0;
+    std::size_t used_ = 0;  // bytes of the frame that the last reply's data points into
 };
 
 }  // namespace fieldwarden::worker::modbus
