@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "worker/drivers/driver.h"
+#include "worker/drivers/mc/mc_driver.h"
 #include "worker/drivers/modbus/modbus_driver.h"
 #include "worker/drivers/module.h"
 
@@ -18,6 +19,7 @@ struct Entry {
 
 constexpr Entry kDrivers[] = {
     {Protocol::kModbusTcp, modbus::make_modbus_tcp, nullptr},
+    {Protocol::kMitsubishiMc, mc::make_mc, nullptr},
 };
 
 }  // namespace
