@@ -102,29 +102,14 @@ void DeviceModel::handle(const Request& request, double seconds, Answer& answer)
         collect(request, seconds);
         append_answer(request, data_, answer.bytes);
     }
-    if (faults.reply == ReplyFault::kNone) return;
-    if (faults.after != 0) {
-        --faults.after;
-        return;
-    }
-    spoil(request, begin, answer);
-    if (faults.times != 0 && --faults.times == 0) faults.reply = ReplyFault::kNone;
+    spoil(next_fault(faults), request, begin, answer);
 }
 
 // Turns the good answer that starts at `begin` into a bad one.
-void DeviceModel::spoil(const Request& request, std::size_t begin, Answer& answer) {
+void DeviceModel::spoil(ReplyFault fault, const Request& request, std::size_t begin, Answer& answer) {
+    if (spoil_any(fault, begin, answer)) return;
     auto& bytes = answer.bytes;
-    const auto half = begin + (bytes.size() - begin) / 2;
-    switch (faults.reply) {
-        case ReplyFault::kNone:
-            return;
-        case ReplyFault::kSilent:
-            bytes.resize(begin);
-            return;
-        case ReplyFault::kDrop:
-            bytes.resize(begin);
-            answer.close = true;
-            return;
+    switch (fault) {
         case ReplyFault::kWrongTransaction:
             bytes[begin + 1] = static_cast<std::uint8_t>(request.transaction + 1);
             return;
@@ -137,13 +122,6 @@ void DeviceModel::spoil(const Request& request, std::size_t begin, Answer& answe
         case ReplyFault::kWrongProtocol:
             bytes[begin + 3] = 1;
             return;
-        case ReplyFault::kTruncate:
-            bytes.resize(half);
-            return;
-        case ReplyFault::kHalfThenClose:
-            bytes.resize(half);
-            answer.close = true;
-            return;
         case ReplyFault::kOversizeLength:
             bytes[begin + 4] = 0xFF;
             bytes[begin + 5] = 0xFF;
@@ -151,14 +129,13 @@ void DeviceModel::spoil(const Request& request, std::size_t begin, Answer& answe
         case ReplyFault::kOversizeCount:
             bytes[begin + 8] = 0xFF;
             return;
-        case ReplyFault::kDuplicate: {
-            const std::vector<std::uint8_t> again(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
-                                                  bytes.end());
-            bytes.insert(bytes.end(), again.begin(), again.end());
-            return;
-        }
+        case ReplyFault::kNone:
+        case ReplyFault::kSilent:
+        case ReplyFault::kDrop:
+        case ReplyFault::kTruncate:
+        case ReplyFault::kHalfThenClose:
+        case ReplyFault::kDuplicate:
         case ReplyFault::kTrickle:
-            answer.trickle = true;
             return;
     }
 }

@@ -10,11 +10,7 @@
 
 namespace fieldwarden::simulator::modbus {
 
-struct Answer {
-    std::vector<std::uint8_t> bytes;
-    bool close = false;    // after sending
-    bool trickle = false;  // send byte by byte
-};
+using simulator::Answer;
 
 class DeviceModel {
   public:
@@ -32,7 +28,7 @@ class DeviceModel {
     void collect(const Request& request, double seconds);
     std::uint16_t register_at(const Request& request, std::uint16_t offset, double seconds,
                               std::uint32_t count) const;
-    void spoil(const Request& request, std::size_t begin, Answer& answer);
+    static void spoil(ReplyFault fault, const Request& request, std::size_t begin, Answer& answer);
 
     std::vector<std::uint8_t> units_;
     std::uint32_t size_;

@@ -15,13 +15,6 @@ Error bad(std::string why) {
     return make_error(ErrorKind::kInvalidArgument, std::move(why));
 }
 
-// A whole number from 0 to `most`.
-Result<std::uint32_t> number(const Json& value, std::string_view name, std::uint32_t most) {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most)
-        return bad(fmt::format("{} is a whole number from 0 to {}", name, most));
-    return value.get<std::uint32_t>();
-}
-
 Result<std::vector<AddressRange>> ranges(const Json& value) {
     if (!value.is_array()) return bad(R"(illegal is a list such as ["hr:10-20"])");
     std::vector<AddressRange> out;
@@ -38,7 +31,7 @@ Result<std::vector<std::uint8_t>> units(const Json& value) {
     if (!value.is_array()) return bad("silent_units is a list of unit ids");
     std::vector<std::uint8_t> out;
     for (const auto& entry : value) {
-        const auto unit = number(entry, "a unit id", 255);
+        const auto unit = json_number(entry, "a unit id", 255);
         if (!unit) return unit.error();
         out.push_back(static_cast<std::uint8_t>(*unit));
     }
@@ -46,21 +39,9 @@ Result<std::vector<std::uint8_t>> units(const Json& value) {
 }
 
 Status take_member(const std::string& name, const Json& value, Command& command) {
-    const auto flag = [&](auto& target) -> Status {
-        if (!value.is_boolean()) return bad(fmt::format("{} is true or false", name));
-        target = value.get<bool>();
-        return {};
-    };
-    if (name == "drop") return flag(command.drop);
-    if (name == "clear") return flag(command.clear);
-    if (name == "unplugged") return flag(command.unplugged);
-    if (name == "reply") {
-        const auto fault =
-            value.is_string() ? from_name<ReplyFault>(value.get_ref<const std::string&>()) : std::nullopt;
-        if (!fault) return bad(fmt::format("reply is one of {}", all_names<ReplyFault>()));
-        command.reply = *fault;
-        return {};
-    }
+    const auto common = take_common(name, value, command);
+    if (!common) return common.error();
+    if (*common) return {};
     if (name == "illegal") {
         auto list = ranges(value);
         if (!list) return list.error();
@@ -73,22 +54,9 @@ Status take_member(const std::string& name, const Json& value, Command& command)
         command.silent_units = std::move(*list);
         return {};
     }
-    struct Limit {
-        std::string_view name;
-        std::uint32_t most;
-    };
-    static constexpr Limit kLimits[] = {
-        {"device", 65535},    {"delay_ms", 600'000}, {"after", 1'000'000},
-        {"times", 1'000'000}, {"exception", 255},    {"max_quantity", 2000},
-    };
-    for (const auto& limit : kLimits) {
-        if (name != limit.name) continue;
-        const auto parsed = number(value, name, limit.most);
+    if (name == "exception" || name == "max_quantity") {
+        const auto parsed = json_number(value, name, name == "exception" ? 255 : 2000);
         if (!parsed) return parsed.error();
-        if (name == "device") command.device = *parsed;
-        if (name == "delay_ms") command.delay = std::chrono::milliseconds{*parsed};
-        if (name == "after") command.after = *parsed;
-        if (name == "times") command.times = *parsed;
         if (name == "exception") command.exception = static_cast<std::uint8_t>(*parsed);
         if (name == "max_quantity") command.max_quantity = static_cast<std::uint16_t>(*parsed);
         return {};
@@ -114,14 +82,7 @@ Result<AddressRange> parse_range(std::string_view text) {
 }
 
 void Command::apply(Faults& faults) const {
-    if (clear) faults = {};
-    if (delay) faults.delay = *delay;
-    if (unplugged) faults.unplugged = *unplugged;
-    if (reply) {
-        faults.reply = *reply;
-        faults.after = after;
-        faults.times = times;
-    }
+    apply_common(faults);
     if (exception) faults.exception = *exception;
     if (illegal) faults.illegal = *illegal;
     if (max_quantity) faults.max_quantity = *max_quantity;
@@ -129,12 +90,10 @@ void Command::apply(Faults& faults) const {
 }
 
 Result<Command> parse_command(std::string_view line) {
-    const auto json = Json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object()) return bad("a command is one JSON object on one line");
     Command command;
-    for (const auto& [name, value] : json.items()) {
-        if (const auto taken = take_member(name, value, command); !taken) return taken.error();
-    }
+    const auto parsed = parse_line(
+        line, [&](const std::string& name, const Json& value) { return take_member(name, value, command); });
+    if (!parsed) return parsed.error();
     return command;
 }
 

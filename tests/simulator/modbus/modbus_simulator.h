@@ -10,6 +10,7 @@
 
 #include "common/modbus_address.h"
 #include "common/result.h"
+#include "tests/simulator/device_server.h"
 #include "tests/simulator/modbus/faults.h"
 
 namespace fieldwarden::simulator::modbus {
@@ -20,15 +21,9 @@ struct SimulatorOptions {
     std::vector<std::uint8_t> units = {};  // unit ids that exist; empty: all. Others: exception 11
     std::uint32_t size = 65536;            // addresses per area; beyond: exception 2
     bool static_values = false;            // see signals.h
-    std::string control_host = {};         // empty: no control port
-    std::uint16_t control_port = 0;
 };
 
-struct DeviceCounters {
-    std::uint64_t requests = 0;
-    std::uint64_t accepted = 0;  // connections since start
-    std::uint32_t connections = 0;
-};
+using simulator::DeviceCounters;
 
 // Every method may be called from any thread; start() and stop() from one at a time.
 class ModbusSimulator {
@@ -44,7 +39,8 @@ class ModbusSimulator {
 
     [[nodiscard]] std::uint16_t port(std::size_t device = 0) const;
     [[nodiscard]] const std::vector<std::uint16_t>& ports() const;
-    [[nodiscard]] std::uint16_t control_port() const;  // 0 without one
+    // Answers one line of the control port.
+    std::string execute(std::string_view line);
 
     // In force for every request that arrives after the call has returned.
     void set_faults(Faults faults, std::size_t device = 0);
@@ -55,8 +51,10 @@ class ModbusSimulator {
     [[nodiscard]] DeviceCounters counters(std::size_t device = 0) const;
 
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    class Port;
+    SimulatorOptions options_;
+    std::vector<Port*> devices_;  // owned by the server
+    DeviceServer server_;
 };
 
 }  // namespace fieldwarden::simulator::modbus
