@@ -19,9 +19,11 @@ constexpr std::uint16_t kBadAscii1e = 0x54;
 constexpr std::uint16_t kBadDevice1e = 0x56;
 constexpr std::size_t kLongestText = 16 * 1024;
 
+// The manuals want capital letters; PLCs take the others as well.
 int digit_of(std::uint8_t c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
     return -1;
 }
 
