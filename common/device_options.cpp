@@ -58,7 +58,25 @@ constexpr std::array kSerial{
 
 constexpr std::array kMc{
     choice("frame", "3E|4E|1E", "3E", "frame kind"),
-    choice("encoding", "binary|ascii", "binary", "code of the frames"),
+    choice("encoding", "binary|ascii", "binary",
+           "code of the frames; the same as the communication data code of the PLC's port"),
+    choice("series", "auto|q|iqr|fx|a", "auto",
+           "q: Q, L, QnU; iqr: device numbers of 32 bits; fx: X and Y octal (FX3 with 1E, FX5 with 3E); a: A "
+           "series with 1E; auto: fx with 1E, otherwise q"),
+    integer("network", 0, 255, "0", "network number of the route; 0: the PLC itself"),
+    integer("pc", 0, 255, "255", "PC number of the route; 255: the PLC itself"),
+    integer("module_io", 0, 65535, "1023",
+            "module I/O number of the route; 1023 (03FFh): the CPU itself, 992 to 995: CPU 1 to 4"),
+    integer("station", 0, 255, "0", "station number of the route behind a multidrop module"),
+    integer("monitoring_timer_ms", 0, 16'000'000, "500",
+            "how long the PLC's port waits for the CPU, in steps of 250; 0: for ever; less than timeout_ms"),
+    integer("max_gap", 0, 960, "32", "words (bits: 16 times as many) between two points one read may bridge"),
+    integer("max_words", 2, 960, "960", "words in one read; less where the frame or series allows less"),
+    choice("random_read", "auto|off", "auto",
+           "read scattered addresses together (command 0403) where cheaper"),
+    choice("zr_base", "decimal|hexadecimal", "decimal", "base of ZR numbers in addresses"),
+    integer("inter_request_delay_ms", 0, 60'000, "0", "pause between two requests"),
+    integer("illegal_retry_s", 1, 86'400, "60", "seconds until an address the device refused is tried again"),
 };
 
 constexpr std::array kOpcUa{

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 
+#include "supervisor/cli/cli.h"
 #include "supervisor/cli/json_text.h"
 #include "supervisor/cli/table.h"
 #include "supervisor/cli/terminal.h"

@@ -51,30 +51,65 @@ std::optional<std::string> url_problem(std::string_view address,
     return std::nullopt;
 }
 
-struct MelsecDevice {
-    std::string_view letters;
-    int base;
-    bool word;
-};
-// Longer letters first, so that the first match is the right one.
-constexpr std::array kMelsecDevices{
-    MelsecDevice{"STS", 10, false}, MelsecDevice{"STC", 10, false}, MelsecDevice{"STN", 10, true},
-    MelsecDevice{"ZR", 10, true},   MelsecDevice{"SD", 10, true},   MelsecDevice{"SM", 10, false},
-    MelsecDevice{"SB", 16, false},  MelsecDevice{"SW", 16, true},   MelsecDevice{"DX", 16, false},
-    MelsecDevice{"DY", 16, false},  MelsecDevice{"TS", 10, false},  MelsecDevice{"TC", 10, false},
-    MelsecDevice{"TN", 10, true},   MelsecDevice{"CS", 10, false},  MelsecDevice{"CC", 10, false},
-    MelsecDevice{"CN", 10, true},   MelsecDevice{"D", 10, true},    MelsecDevice{"W", 16, true},
-    MelsecDevice{"R", 10, true},    MelsecDevice{"Z", 10, true},    MelsecDevice{"M", 10, false},
-    MelsecDevice{"L", 10, false},   MelsecDevice{"F", 10, false},   MelsecDevice{"V", 10, false},
-    MelsecDevice{"B", 16, false},   MelsecDevice{"X", 16, false},   MelsecDevice{"Y", 16, false},
-    MelsecDevice{"S", 10, false},
-};
+// mc_fault_text in Chinese.
+std::string mc_fault_in_chinese(McFault fault, std::string_view text, DataType type,
+                                const McDialect& dialect) {
+    const auto address = scan_mc_address(text, dialect).address;
+    const auto name = mc_device_info(address.device).name;
+    const auto type_name = format_data_type(type);
+    const auto last = [&] {
+        return format_mc_address({address.device, mc_last_number(address.device, dialect), {}}, dialect);
+    };
+    switch (fault) {
+        case McFault::kNone:
+            return {};
+        case McFault::kEmpty:
+            return "地址为空";
+        case McFault::kUnknownDevice:
+            return "没有以这些字母开头的软元件";
+        case McFault::kThreeDevices:
+            return "定时器和计数器各有三种软元件：触点（TS、STS、CS）、线圈（TC、STC、CC）和当前值（TN、STN、"
+                   "CN）";
+        case McFault::kNumberMissing:
+            return fmt::format("{} 后面缺少编号", name);
+        case McFault::kBadDigit: {
+            const auto base = mc_base(address.device, dialect);
+            return fmt::format("{} 的编号为{}", name,
+                               base == 8    ? "八进制"
+                               : base == 16 ? "十六进制"
+                                            : "十进制");
+        }
+        case McFault::kTooLarge:
+            return fmt::format("编号过大，最后一个为 {}", last());
+        case McFault::kBadBit:
+            return "点后的位号为 0 到 F";
+        case McFault::kBitOfBit:
+            return fmt::format("{} 本身就是位，只有字软元件才有位号", name);
+        case McFault::kNotIn1e:
+            return fmt::format("该系列的 1E 帧不能访问 {}；请改用其他帧，或检查选项 frame 和 series", name);
+        case McFault::kBoolNeedsBit:
+            return fmt::format("{} 是字软元件，其中的 bool 需要位号，例如 D100.3", name);
+        case McFault::kBitIsBool:
+            return fmt::format("单个位的数据类型应为 bool，而不是 {}", type_name);
+        case McFault::kContactIsBool:
+            return fmt::format("{} 是触点或线圈，只能是 bool，而不是 {}；当前值请用 TN、STN 或 CN", name,
+                               type_name);
+        case McFault::kValueIs16Bit:
+            return fmt::format("一个 {} 的当前值只有 16 位，放不下 {}", name, type_name);
+        case McFault::kCounterIs32Bit:
+            return fmt::format("FX 的 CN200 及以上为 32 位计数器，请用 int32 或 uint32，而不是 {}",
+                               type_name);
+        case McFault::kPassesEnd:
+            return fmt::format("{} 占用 {} 个编号，超出最后一个 {}", type_name,
+                               mc_numbers_of(address, type, dialect), last());
+    }
+    return {};
+}
 
 }  // namespace
 
 std::optional<std::string> device_address_problem(Protocol protocol, std::string_view address,
                                                   Language language) {
-    constexpr std::uint16_t kMcPort = 5007;
     constexpr std::uint16_t kOpcUaPort = 4840;
     constexpr std::uint16_t kMqttPort = 1883;
     switch (protocol) {
@@ -105,46 +140,30 @@ std::optional<std::string> device_address_problem(Protocol protocol, std::string
     return std::nullopt;
 }
 
-std::optional<std::string> mc_address_problem(std::string_view address, DataType type, Language language) {
-    std::string text = lower_ascii(address);
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-    const auto help = [&](std::string_view en, std::string_view zh) {
-        return say(language, "'{}': {}; write D100, D100.3, M10, X1F, W1A0 or ZR100",
-                   "“{0}”：{2}；请写成 D100、D100.3、M10、X1F、W1A0 或 ZR100", shortened(address, kShown), en,
-                   zh);
-    };
-    std::string_view rest = text;
-    std::string_view bit;
-    if (const auto dot = rest.find('.'); dot != std::string_view::npos) {
-        bit = rest.substr(dot + 1);
-        rest = rest.substr(0, dot);
-        if (bit.size() != 1 || !all_among(bit, "0123456789ABCDEF")) {
-            return help("the bit after the point is 0 to F", "点后的位号为 0 到 F");
-        }
+std::optional<std::string> mc_address_problem(std::string_view address, const McDialect& dialect,
+                                              Language language) {
+    const auto fault = scan_mc_address(address, dialect).fault;
+    if (fault == McFault::kNone) return std::nullopt;
+    if (language == Language::kEnglish) {
+        return fmt::format("'{}': {}; write D100, D100.3, M10, X1F, W1A0 or ZR100",
+                           shortened(address, kShown), mc_fault_text(fault, address, {}, dialect));
     }
-    const auto device =
-        std::find_if(kMelsecDevices.begin(), kMelsecDevices.end(), [&](const MelsecDevice& each) {
-            return rest.starts_with(each.letters) &&
-                   all_among(rest.substr(each.letters.size()),
-                             each.base == 16 ? "0123456789ABCDEF" : "0123456789");
-        });
-    if (device == kMelsecDevices.end()) {
-        return help("no device of that name with a number in its base (X, Y, B, W, SB, SW are hexadecimal)",
-                    "没有这样的软元件，或编号进制不对（X、Y、B、W、SB、SW 为十六进制）");
+    return fmt::format("“{}”：{}；请写成 D100、D100.3、M10、X1F、W1A0 或 ZR100", shortened(address, kShown),
+                       mc_fault_in_chinese(fault, address, {}, dialect));
+}
+
+std::optional<std::string> mc_type_problem(std::string_view address, DataType type, const McDialect& dialect,
+                                           Language language) {
+    const auto parsed = scan_mc_address(address, dialect).address;
+    const auto fault = mc_type_fault(parsed, type, dialect);
+    if (fault == McFault::kNone) return std::nullopt;
+    const auto where = format_mc_address(parsed, dialect);
+    if (language == Language::kEnglish) {
+        return fmt::format("{} at {}: {}", format_data_type(type), where,
+                           mc_fault_text(fault, address, type, dialect));
     }
-    std::uint32_t number = 0;
-    constexpr std::uint32_t kLastDevice = 0xFFFFFF;  // three bytes in a 3E frame
-    if (!whole_number(rest.substr(device->letters.size()), number, device->base) || number > kLastDevice) {
-        return help("the number is too large", "编号过大");
-    }
-    if (!bit.empty() && !device->word) return help("only word devices have bits", "只有字软元件才有位");
-    const bool is_bool = type.base == BaseType::kBool;
-    if (device->word && is_bool && bit.empty()) {
-        return help("a bool in a word device needs its bit", "字软元件中的 bool 需要位号");
-    }
-    if (!bit.empty() && !is_bool) return help("a single bit is a bool", "单个位的数据类型应为 bool");
-    return std::nullopt;
+    return fmt::format("{} 位于 {}：{}", format_data_type(type), where,
+                       mc_fault_in_chinese(fault, address, type, dialect));
 }
 
 std::optional<std::string> node_id_problem(std::string_view address, Language language) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/mc_address.h"
 #include "common/modbus_address.h"
 #include "common/plant_types.h"
 #include "supervisor/workbook/language.h"
@@ -15,10 +16,12 @@ namespace fieldwarden::supervisor {
 std::optional<std::string> device_address_problem(Protocol protocol, std::string_view address,
                                                   Language language);
 
-// MELSEC devices (SH-080008, appendix: device codes): letters, then the number in the base the device is
-// numbered in, then for word devices the bit (".0" to ".F"). Letters are the longest that fit: "ZR100" is ZR,
-// not Z.
-std::optional<std::string> mc_address_problem(std::string_view address, DataType type, Language language);
+// MELSEC devices, as common/mc_address.h; what the device's options say of X, Y and ZR counts.
+std::optional<std::string> mc_address_problem(std::string_view address, const McDialect& dialect,
+                                              Language language);
+// Whether the type fits an address that is fine by itself.
+std::optional<std::string> mc_type_problem(std::string_view address, DataType type, const McDialect& dialect,
+                                           Language language);
 
 // [ns=<index>;](i=<number>|s=<text>|g=<guid>|b=<base64>), OPC UA Part 6, 5.3.1.10.
 std::optional<std::string> node_id_problem(std::string_view address, Language language);

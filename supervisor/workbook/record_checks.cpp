@@ -191,6 +191,9 @@ DeviceFacts RecordChecks::facts_of(const Record& device) {
             facts.unit_id = static_cast<std::uint8_t>(integer_option(*facts.protocol, *options, "unit_id"));
         }
     }
+    if (facts.protocol == Protocol::kMitsubishiMc) {
+        if (const auto options = parse_options(cell(device, kOptions))) facts.mc = mc_dialect(*options);
+    }
     return facts;
 }
 
@@ -301,8 +304,15 @@ void RecordChecks::point_on(const Record& record, const DeviceFacts& device, Fin
             }
             return;
         }
-        case Protocol::kMitsubishiMc:
-            return bad_address(mc_address_problem(address, type ? *type : DataType{}, language_));
+        case Protocol::kMitsubishiMc: {
+            auto problem = mc_address_problem(address, device.mc, language_);
+            if (problem || !type) return bad_address(std::move(problem));
+            if (auto mismatch = mc_type_problem(address, *type, device.mc, language_)) {
+                findings.push_back(
+                    {fields.type, ProblemCode::kTypeMismatch, std::move(*mismatch), std::string{type_text}});
+            }
+            return;
+        }
         case Protocol::kOpcUa:
             return bad_address(node_id_problem(address, language_));
         case Protocol::kMqtt:

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/device_options.h"
+#include "common/mc_address.h"
 #include "common/modbus_address.h"
 #include "common/options.h"
 #include "supervisor/plant/plant.h"
@@ -28,6 +29,7 @@ struct DeviceFacts {
     std::uint32_t position = 0;  // in the plant's records
     std::optional<Protocol> protocol;
     std::uint8_t unit_id = 1;
+    McDialect mc;
 };
 
 // A Modbus point as the overlap check sees it.

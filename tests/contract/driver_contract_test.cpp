@@ -7,6 +7,8 @@
 #include <future>
 #include <numeric>
 
+#include "tests/simulator/mc/mc_simulator.h"
+#include "tests/simulator/mc/memory.h"
 #include "tests/simulator/modbus/modbus_simulator.h"
 #include "worker/drivers/driver.h"
 
@@ -102,6 +104,54 @@ class ModbusRtuDevice final : public ModbusDevice {
         return testing::TempDir() + fmt::format("fieldwarden-contract-{}", getpid());
     }
 };
+
+class McDevice final : public DeviceUnderTest {
+  public:
+    McDevice(std::string frame, std::string encoding)
+        : frame_(std::move(frame)), encoding_(std::move(encoding)), simulator_(options_for(frame_)) {
+        EXPECT_TRUE(simulator_.start());
+        simulator_.set("D", kFirst + kPoints - 1, {0x41FF});  // the first letter in the low byte
+    }
+    DeviceConfig config() override {
+        DeviceConfig config;
+        config.device_code = "CONTRACT";
+        config.protocol = Protocol::kMitsubishiMc;
+        config.address = fmt::format("127.0.0.1:{}", simulator_.port());
+        config.options = {{"timeout_ms", "500"}, {"frame", frame_}, {"encoding", encoding_}};
+        for (std::uint32_t i = 0; i < kPoints; ++i) {
+            PointConfig point;
+            point.id = 1000 + i;
+            point.point_code = fmt::format("P{}", i);
+            point.address = fmt::format("D{}", kFirst + i);
+            point.data_type =
+                i + 1 == kPoints ? DataType{BaseType::kString, 2} : DataType{BaseType::kUint16, 0};
+            config.points.push_back(point);
+        }
+        return config;
+    }
+    void unplug() override { simulator_.set_faults({.unplugged = true}); }
+    void silence() override { simulator_.set_faults({.reply = simulator::ReplyFault::kSilent}); }
+    void forbid(std::uint32_t point) override {
+        simulator_.set_faults({.illegal = {{simulator::mc::kD, kFirst + point, kFirst + point}}});
+    }
+    void heal() override { simulator_.set_faults({}); }
+    std::uint64_t connections_accepted() override { return simulator_.counters().accepted; }
+
+  private:
+    static constexpr std::uint32_t kFirst = 30000;
+    static simulator::mc::SimulatorOptions options_for(const std::string& frame) {
+        simulator::mc::SimulatorOptions options;
+        if (frame == "1E") std::swap(options.ports, options.ports_1e);
+        return options;
+    }
+    std::string frame_;
+    std::string encoding_;
+    simulator::mc::McSimulator simulator_;
+};
+
+std::unique_ptr<DeviceUnderTest> mc_device(const char* frame, const char* encoding) {
+    return std::make_unique<McDevice>(frame, encoding);
+}
 
 struct Implementation {
     const char* name;
@@ -286,11 +336,18 @@ TEST_P(DriverContract, DisconnectMayBeCalledAtAnyTime) {
     EXPECT_FALSE(read(samples_));
 }
 
-INSTANTIATE_TEST_SUITE_P(Drivers, DriverContract,
-                         testing::Values(Implementation{"modbus_tcp", made<ModbusTcpDevice>},
-                                         Implementation{"modbus_rtu", made<ModbusRtuDevice>},
-                                         Implementation{"modbus_rtu_tcp", made<ModbusRtuTcpDevice>}),
-                         [](const auto& implementation) { return std::string{implementation.param.name}; });
+INSTANTIATE_TEST_SUITE_P(
+    Drivers, DriverContract,
+    testing::Values(Implementation{"modbus_tcp", made<ModbusTcpDevice>},
+                    Implementation{"modbus_rtu", made<ModbusRtuDevice>},
+                    Implementation{"modbus_rtu_tcp", made<ModbusRtuTcpDevice>},
+                    Implementation{"mc_3e_binary", [] { return mc_device("3E", "binary"); }},
+                    Implementation{"mc_3e_ascii", [] { return mc_device("3E", "ascii"); }},
+                    Implementation{"mc_4e_binary", [] { return mc_device("4E", "binary"); }},
+                    Implementation{"mc_4e_ascii", [] { return mc_device("4E", "ascii"); }},
+                    Implementation{"mc_1e_binary", [] { return mc_device("1E", "binary"); }},
+                    Implementation{"mc_1e_ascii", [] { return mc_device("1E", "ascii"); }}),
+    [](const auto& implementation) { return std::string{implementation.param.name}; });
 
 }  // namespace
 }  // namespace fieldwarden::worker

@@ -9,6 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "common/device_options.h"
+#include "common/mc_address.h"
+#include "tests/simulator/control_answer.h"
+#include "tests/simulator/control_server.h"
+#include "tests/simulator/mc/mc_simulator.h"
 #include "tests/simulator/modbus/modbus_simulator.h"
 
 namespace fieldwarden::simulator {
@@ -23,6 +27,8 @@ struct Arguments {
     std::vector<std::string> modbus;
     std::vector<std::string> modbus_rtu;
     std::vector<std::string> modbus_rtu_tcp;
+    std::vector<std::string> mc;
+    std::vector<std::string> mc_1e;
     unsigned devices = 1;
     std::string units;
     std::uint32_t size = 65536;
@@ -34,7 +40,7 @@ struct Arguments {
 
 // host:port with port 0 allowed, which parse_host_port refuses: nobody connects to port 0, but one listens
 // there to be given a free one.
-Result<HostPort> listen_address(const std::string& text) {
+Result<HostPort> listen_address(const std::string& text, std::uint16_t usual_port) {
     constexpr std::string_view kAnyPort = ":0";
     if (text.ends_with(kAnyPort)) {
         auto host = parse_host_port(text.substr(0, text.size() - kAnyPort.size()), 1);
@@ -42,7 +48,7 @@ Result<HostPort> listen_address(const std::string& text) {
         host->port = 0;
         return *host;
     }
-    return parse_host_port(text, kModbusPort);
+    return parse_host_port(text, usual_port);
 }
 
 // "1-4,7".
@@ -71,65 +77,118 @@ Result<std::vector<std::uint8_t>> unit_list(const std::string& text) {
     return units;
 }
 
-Result<std::unique_ptr<modbus::ModbusSimulator>> start_modbus(const Arguments& arguments) {
+// The addresses of one option, and `devices` consecutive ports from each on. All devices of a protocol listen
+// on one host.
+Status take_ports(std::string_view option, const std::vector<std::string>& texts, unsigned devices,
+                  std::uint16_t usual_port, std::string& host, std::vector<std::uint16_t>& ports,
+                  bool& has_host) {
+    for (const auto& text : texts) {
+        const auto address = listen_address(text, usual_port);
+        if (!address) return address.error();
+        if (has_host && host != address->host) {
+            return make_error(
+                ErrorKind::kInvalidArgument,
+                fmt::format("{} '{}': all devices listen on one address, here {}", option, text, host));
+        }
+        host = address->host;
+        has_host = true;
+        for (unsigned i = 0; i < devices; ++i) {
+            const unsigned port = address->port == 0 ? 0 : address->port + i;
+            if (port > 65535) return make_error(ErrorKind::kInvalidArgument, "the ports would pass 65535");
+            ports.push_back(static_cast<std::uint16_t>(port));
+        }
+    }
+    return {};
+}
+
+// The simulators of all protocols, and the control port that reaches them.
+struct Plant {
+    std::unique_ptr<modbus::ModbusSimulator> modbus;
+    std::unique_ptr<mc::McSimulator> mc;
+    std::unique_ptr<ControlServer> control;
+
+    std::string execute(std::string_view line) {
+        auto json = nlohmann::json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
+        std::string protocol = modbus != nullptr ? "modbus" : "mc";
+        if (json.is_object() && json.contains("protocol")) {
+            const auto& named = json["protocol"];
+            protocol = named.is_string() ? named.get<std::string>() : "";
+            json.erase("protocol");
+        }
+        const auto command = json.is_discarded() ? std::string{line} : json.dump();
+        if (protocol == "modbus" && modbus != nullptr) return modbus->execute(command);
+        if (protocol == "mc" && mc != nullptr) return mc->execute(command);
+        return refusal_line("there are no devices of this protocol; protocol is modbus or mc");
+    }
+};
+
+Status start_modbus(const Arguments& arguments, Plant& plant) {
     const auto units = unit_list(arguments.units);
     if (!units) return units.error();
-    std::vector<modbus::Command> faults;
-    for (const auto& text : arguments.faults) {
-        const auto command = modbus::parse_command(text);
-        if (!command) return make_error(ErrorKind::kInvalidArgument, "--fault: " + command.error().message);
-        faults.push_back(*command);
-    }
-
     modbus::SimulatorOptions options;
     options.ports.clear();
     options.units = *units;
     options.size = arguments.size;
     options.static_values = arguments.static_values;
-    if (!arguments.control.empty()) {
-        const auto control = listen_address(arguments.control);
-        if (!control) return control.error();
-        options.control_host = control->host;
-        options.control_port = control->port;
-    }
+    bool has_host = false;
+    if (auto taken = take_ports("--modbus", arguments.modbus, arguments.devices, kModbusPort, options.host,
+                                options.ports, has_host);
+        !taken)
+        return taken;
+    if (auto taken = take_ports("--modbus-rtu-tcp", arguments.modbus_rtu_tcp, arguments.devices, kModbusPort,
+                                options.host, options.rtu_ports, has_host);
+        !taken)
+        return taken;
     options.serial = arguments.modbus_rtu;
-    bool first = true;
-    const auto add_ports = [&](const std::vector<std::string>& texts,
-                               std::vector<std::uint16_t>& ports) -> Status {
-        for (const auto& text : texts) {
-            const auto address = listen_address(text);
-            if (!address) return address.error();
-            if (!first && options.host != address->host) {
-                return make_error(ErrorKind::kInvalidArgument,
-                                  fmt::format("'{}': all Modbus devices listen on one address, here {}", text,
-                                              options.host));
-            }
-            first = false;
-            options.host = address->host;
-            for (unsigned i = 0; i < arguments.devices; ++i) {
-                const unsigned port = address->port == 0 ? 0 : address->port + i;
-                if (port > 65535)
-                    return make_error(ErrorKind::kInvalidArgument, "the ports would pass 65535");
-                ports.push_back(static_cast<std::uint16_t>(port));
-            }
-        }
-        return {};
-    };
-    if (const auto added = add_ports(arguments.modbus, options.ports); !added) return added.error();
-    if (const auto added = add_ports(arguments.modbus_rtu_tcp, options.rtu_ports); !added)
-        return added.error();
-    const auto device_count = options.ports.size() + options.rtu_ports.size() + options.serial.size();
-    auto simulator = std::make_unique<modbus::ModbusSimulator>(std::move(options));
-    if (const auto status = simulator->start(); !status) return status.error();
-    for (std::size_t device = 0; device < device_count; ++device) {
-        modbus::Faults state;
-        state.delay = std::chrono::milliseconds{arguments.delay_ms};
-        for (const auto& command : faults) {
-            if (!command.device || *command.device == device) command.apply(state);
-        }
-        simulator->set_faults(std::move(state), device);
+    if (options.ports.empty() && options.rtu_ports.empty() && options.serial.empty()) return {};
+    plant.modbus = std::make_unique<modbus::ModbusSimulator>(std::move(options));
+    return plant.modbus->start();
+}
+
+Status start_mc(const Arguments& arguments, Plant& plant) {
+    mc::SimulatorOptions options;
+    options.ports.clear();
+    options.size = arguments.size;
+    options.static_values = arguments.static_values;
+    bool has_host = false;
+    if (auto taken = take_ports("--mc", arguments.mc, arguments.devices, kMcPort, options.host, options.ports,
+                                has_host);
+        !taken)
+        return taken;
+    if (auto taken = take_ports("--mc-1e", arguments.mc_1e, arguments.devices, kMcPort, options.host,
+                                options.ports_1e, has_host);
+        !taken)
+        return taken;
+    if (options.ports.empty() && options.ports_1e.empty()) return {};
+    plant.mc = std::make_unique<mc::McSimulator>(std::move(options));
+    return plant.mc->start();
+}
+
+Status start(const Arguments& arguments, Plant& plant) {
+    if (auto started = start_modbus(arguments, plant); !started) return started;
+    if (auto started = start_mc(arguments, plant); !started) return started;
+    if (plant.modbus == nullptr && plant.mc == nullptr) {
+        return make_error(ErrorKind::kInvalidArgument, "name a device, as in --modbus 127.0.0.1:5020");
     }
-    return simulator;
+    const auto all = [&](const std::string& line) -> Status {
+        const auto answer = nlohmann::json::parse(plant.execute(line));
+        if (answer["ok"].get<bool>()) return {};
+        return make_error(ErrorKind::kInvalidArgument, "--fault: " + answer["error"].get<std::string>());
+    };
+    if (arguments.delay_ms != 0) {
+        const auto delay = nlohmann::json{{"delay_ms", arguments.delay_ms}}.dump();
+        if (plant.modbus != nullptr) plant.modbus->execute(delay);
+        if (plant.mc != nullptr) plant.mc->execute(delay);
+    }
+    for (const auto& fault : arguments.faults) {
+        if (auto set = all(fault); !set) return set;
+    }
+    if (arguments.control.empty()) return {};
+    const auto control = listen_address(arguments.control, kModbusPort);
+    if (!control) return control.error();
+    plant.control =
+        std::make_unique<ControlServer>([&plant](std::string_view line) { return plant.execute(line); });
+    return plant.control->start(control->host, control->port);
 }
 
 }  // namespace
@@ -142,7 +201,9 @@ int simulate_main(int argc, char** argv) {
     app.add_option("--modbus-rtu", arguments.modbus_rtu,
                    "Modbus RTU devices on the serial port PATH; where nothing is yet, a pseudo terminal is "
                    "made and linked there");
-    app.add_option("--devices", arguments.devices, "devices on consecutive ports, for each HOST:PORT")
+    app.add_option("--mc", arguments.mc, "Mitsubishi PLC that takes 3E and 4E frames, at HOST:PORT");
+    app.add_option("--mc-1e", arguments.mc_1e, "Mitsubishi PLC that takes 1E frames, at HOST:PORT");
+    app.add_option("--devices", arguments.devices, "devices on consecutive ports, for each of them")
         ->check(CLI::Range(1, 4096));
     app.add_option("--units", arguments.units, "unit ids that exist, as in 1-4,7 (default: all)");
     app.add_option("--size", arguments.size, "addresses in each area (default: 65536)")
@@ -160,11 +221,6 @@ int simulate_main(int argc, char** argv) {
         return app.exit(error) == 0 ? kStopped : kUsage;
     }
 
-    if (arguments.modbus.empty() && arguments.modbus_rtu.empty() && arguments.modbus_rtu_tcp.empty()) {
-        fmt::print(stderr, "fieldwarden simulate: name a device, as in --modbus 127.0.0.1:5020\n");
-        return kUsage;
-    }
-
     // Blocked before the serving threads exist, so that they inherit it and sigwait below gets the signals.
     sigset_t signals;
     sigemptyset(&signals);
@@ -172,13 +228,13 @@ int simulate_main(int argc, char** argv) {
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-    const auto started = start_modbus(arguments);
-    if (!started) {
+    Plant plant;
+    if (const auto started = start(arguments, plant); !started) {
         fmt::print(stderr, "fieldwarden simulate: {}\n", started.error().message);
         return started.error().kind == ErrorKind::kInvalidArgument ? kUsage : kFailed;
     }
-    const auto& simulator = **started;
-    const auto& ports = simulator.ports();
+    // Modbus devices are counted through the three kinds, in this order.
+    const auto ports = plant.modbus != nullptr ? plant.modbus->ports() : std::vector<std::uint16_t>{};
     const auto tcp_end =
         ports.begin() + static_cast<std::ptrdiff_t>(arguments.modbus.size() * arguments.devices);
     const auto rtu_end = ports.end() - static_cast<std::ptrdiff_t>(arguments.modbus_rtu.size());
@@ -187,7 +243,8 @@ int simulate_main(int argc, char** argv) {
                          {"modbus_rtu_tcp", std::vector(tcp_end, rtu_end)},
                          {"modbus_rtu", arguments.modbus_rtu},
                          {"control", nullptr}};
-    if (simulator.control_port() != 0) ready["control"] = simulator.control_port();
+    if (plant.mc != nullptr) ready["mc"] = plant.mc->ports();
+    if (plant.control != nullptr) ready["control"] = plant.control->port();
     fmt::print("{}\n", ready.dump());
     std::fflush(stdout);
 

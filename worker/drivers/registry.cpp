@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "worker/drivers/driver.h"
+#include "worker/drivers/mc/mc_driver.h"
 #include "worker/drivers/modbus/modbus_driver.h"
 #include "worker/drivers/module.h"
 
@@ -19,6 +20,7 @@ struct Entry {
 constexpr Entry kDrivers[] = {
     {Protocol::kModbusTcp, modbus::make_modbus_tcp, nullptr},
     {Protocol::kModbusRtu, modbus::make_modbus_rtu, nullptr},
+    {Protocol::kMitsubishiMc, mc::make_mc, nullptr},
 };
 
 }  // namespace

@@ -31,10 +31,6 @@ struct ModbusSimulator::Impl {
     explicit Impl(SimulatorOptions given) : options(std::move(given)) {}
 
     Status listen();
-    Status listen_control(const asio::ip::address& address);
-    void accept_control();
-    void serve_control(const std::shared_ptr<tcp::socket>& socket,
-                       const std::shared_ptr<asio::streambuf>& input);
     std::string execute(std::string_view line);
 
     // Runs `work` on the serving thread, or here when it does not run.
@@ -51,9 +47,6 @@ struct ModbusSimulator::Impl {
     asio::io_context io{1};
     std::vector<std::unique_ptr<ServedDevice>> devices;
     std::vector<std::uint16_t> ports;
-    std::optional<tcp::acceptor> control;
-    std::set<std::shared_ptr<tcp::socket>> control_clients;
-    std::uint16_t control_port = 0;
     std::thread thread;
 };
 
@@ -83,66 +76,7 @@ Status ModbusSimulator::Impl::listen() {
         if (auto opened = add(Framing::kRtu).open_serial(path); !opened) return opened;
         ports.push_back(0);
     }
-    if (options.control_host.empty()) return {};
-    const auto control_address = asio::ip::make_address(options.control_host, error);
-    if (error) {
-        return make_error(ErrorKind::kInvalidArgument,
-                          fmt::format("'{}' is not an IP address to listen on", options.control_host));
-    }
-    return listen_control(control_address);
-}
-
-Status ModbusSimulator::Impl::listen_control(const asio::ip::address& address) {
-    const tcp::endpoint endpoint{address, options.control_port};
-    error_code error;
-    control.emplace(io);
-    control->open(endpoint.protocol(), error);
-    if (!error) control->set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) control->bind(endpoint, error);
-    if (!error) control->listen(asio::socket_base::max_listen_connections, error);
-    if (error) {
-        return make_error(ErrorKind::kIo,
-                          fmt::format("cannot listen on {}:{} for control: {}", options.control_host,
-                                      options.control_port, error.message()));
-    }
-    control_port = control->local_endpoint(error).port();
-    accept_control();
     return {};
-}
-
-void ModbusSimulator::Impl::accept_control() {
-    control->async_accept([this](const error_code& error, tcp::socket socket) {
-        if (error == asio::error::operation_aborted || !control->is_open()) return;
-        if (!error) {
-            auto client = std::make_shared<tcp::socket>(std::move(socket));
-            control_clients.insert(client);
-            serve_control(client, std::make_shared<asio::streambuf>(kLongestCommand));
-        }
-        accept_control();
-    });
-}
-
-void ModbusSimulator::Impl::serve_control(const std::shared_ptr<tcp::socket>& socket,
-                                          const std::shared_ptr<asio::streambuf>& input) {
-    asio::async_read_until(
-        *socket, *input, '\n', [this, socket, input](const error_code& error, std::size_t length) {
-            if (error) {
-                control_clients.erase(socket);
-                return;
-            }
-            const std::string line{asio::buffers_begin(input->data()),
-                                   asio::buffers_begin(input->data()) + static_cast<std::ptrdiff_t>(length)};
-            input->consume(length);
-            const auto answer = std::make_shared<std::string>(execute(line) + "\n");
-            asio::async_write(*socket, asio::buffer(*answer),
-                              [this, socket, input, answer](const error_code& failed, std::size_t) {
-                                  if (failed) {
-                                      control_clients.erase(socket);
-                                      return;
-                                  }
-                                  serve_control(socket, input);
-                              });
-        });
 }
 
 std::string ModbusSimulator::Impl::execute(std::string_view line) {
@@ -195,8 +129,6 @@ void ModbusSimulator::stop() {
     asio::post(impl_->io, [this] {
         for (const auto& device : impl_->devices) device->shut_down();
         error_code ignored;
-        if (impl_->control) impl_->control->close(ignored);
-        for (const auto& client : impl_->control_clients) client->close(ignored);
         impl_->io.stop();
     });
     impl_->thread.join();
@@ -211,8 +143,8 @@ std::uint16_t ModbusSimulator::port(std::size_t device) const {
 const std::vector<std::uint16_t>& ModbusSimulator::ports() const {
     return impl_->ports;
 }
-std::uint16_t ModbusSimulator::control_port() const {
-    return impl_->control_port;
+std::string ModbusSimulator::execute(std::string_view line) {
+    return impl_->on_thread([&] { return impl_->execute(line); });
 }
 
 void ModbusSimulator::set_faults(Faults faults, std::size_t device) {

@@ -23,11 +23,9 @@ struct SimulatorOptions {
     std::vector<std::uint16_t> rtu_ports = {};  // RTU over TCP
     std::vector<std::string> serial = {};       // RTU on serial ports; see ServedDevice::open_serial()
     std::vector<std::uint8_t> units =
-        {};                         // unit ids that exist; empty: all. Others: exception 11, in RTU silence
-    std::uint32_t size = 65536;     // addresses per area; beyond: exception 2
-    bool static_values = false;     // see signals.h
-    std::string control_host = {};  // empty: no control port
-    std::uint16_t control_port = 0;
+        {};                      // unit ids that exist; empty: all. Others: exception 11, in RTU silence
+    std::uint32_t size = 65536;  // addresses per area; beyond: exception 2
+    bool static_values = false;  // see signals.h
 };
 
 struct DeviceCounters {
@@ -50,7 +48,8 @@ class ModbusSimulator {
 
     [[nodiscard]] std::uint16_t port(std::size_t device = 0) const;
     [[nodiscard]] const std::vector<std::uint16_t>& ports() const;  // of all devices; 0: a serial line
-    [[nodiscard]] std::uint16_t control_port() const;               // 0 without one
+    // Answers one line of the control port, see faults.h.
+    std::string execute(std::string_view line);
 
     // In force for every request that arrives after the call has returned.
     void set_faults(Faults faults, std::size_t device = 0);

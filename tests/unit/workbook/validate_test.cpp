@@ -323,6 +323,49 @@ TEST(Validate, TypesThatDoNotFitTheirAddress) {
                 HasSubstr("只能是 bool"));
 }
 
+TEST(Validate, MitsubishiAddressesFollowTheOptionsAndSayWhatIsWrong) {
+    const auto plant = [](const char* options, const char* address, const char* type) {
+        auto sheets = sound_plant();
+        sheets["devices"][0] = {"device_code", "device_name", "site_code", "protocol", "address", "options"};
+        sheets["devices"][1] = {"D1", "Device", "S1", "mitsubishi_mc", "10.0.0.1:5007", options};
+        sheets["points"].resize(1);
+        sheets["points"].push_back({"P1", "D1", address, type});
+        return sheets;
+    };
+    struct Case {
+        const char* options;
+        const char* address;
+        const char* type;
+        ProblemCode code;
+        const char* english;
+        const char* chinese;
+    };
+    const auto address = ProblemCode::kBadAddress;
+    const auto mismatch = ProblemCode::kTypeMismatch;
+    for (const auto& [options, where, type, code, english, chinese] : std::vector<Case>{
+             {"", "T0", "int16", address, "current value (TN", "当前值（TN"},
+             {"", "D1F", "int16", address, "decimal", "十进制"},
+             {"frame=1E", "X8", "bool", address, "octal", "八进制"},
+             {"frame=1E", "W1F", "int16", address, "1E frames do not reach W", "1E 帧不能访问 W"},
+             {"", "D99999999", "int16", address, "D16777215", "D16777215"},
+             {"", "M10.3", "bool", address, "only word devices", "只有字软元件"},
+             {"", "D100", "bool", mismatch, "as in D100.3", "例如 D100.3"},
+             {"", "TS0", "int16", mismatch, "contact or coil", "触点或线圈"},
+             {"", "TN0", "float32", mismatch, "16 bits", "16 位"},
+             {"frame=1E", "CN200", "int16", mismatch, "32-bit", "32 位"},
+             {"", "D16777215", "float32", mismatch, "pass the last one", "超出最后一个"},
+         }) {
+        const auto problem = only_error(plant(options, where, type));
+        EXPECT_EQ(problem.code, code) << where;
+        EXPECT_THAT(problem.message, HasSubstr(english));
+        EXPECT_THAT(only_error(plant(options, where, type), Language::kChinese).message, HasSubstr(chinese));
+    }
+    EXPECT_THAT(errors_of(plant("frame=1E", "X17", "bool")), IsEmpty());
+    EXPECT_THAT(errors_of(plant("frame=1E", "CN200", "int32")), IsEmpty());
+    EXPECT_THAT(errors_of(plant("series=iqr", "D16777216", "int16")), IsEmpty());
+    EXPECT_THAT(errors_of(plant("zr_base=hexadecimal", "ZR1FF", "int16")), IsEmpty());
+}
+
 TEST(Validate, NumbersTypedAsAddresses) {
     auto workbook =
         workbook_of(with("points", 3, "address", "400011.1", with("points", 3, "data_type", "bool")));
