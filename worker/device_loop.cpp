@@ -207,7 +207,7 @@ struct DeviceLoop::Impl {
     Result<T> ask(milliseconds deadline, std::function<Result<T>()> work);
     void failed(const Error& error, bool while_reading);
     void succeeded();
-    void drop_connection();
+    void drop_connection();  // `due` and `batch` are not in use
     void show_connected();
     void show_disconnected();
     void log_changes();
@@ -240,7 +240,7 @@ void DeviceLoop::Impl::run() {
     pthread_setname_np(pthread_self(), fmt::format("dev-{}", config.device_code).substr(0, 15).c_str());
     attempt_at = clock.mono_now();
     while (turn()) wait_for_work();
-    driver->disconnect();
+    drop_connection();
     show_disconnected();
     const std::lock_guard lock{mutex};
     running = false;
@@ -596,6 +596,12 @@ void DeviceLoop::Impl::drop_connection() {
     driver->disconnect();
     connected = false;
     proven = false;
+    if (source == nullptr) return;
+    // What came before the end: the device counts on it that this has been taken.
+    due.clear();
+    batch.clear();
+    (void)source->take(milliseconds{0}, due, batch);
+    if (!batch.empty() && !was_paused) hand_on(0);
 }
 
 void DeviceLoop::Impl::failed(const Error& error, bool while_reading) {

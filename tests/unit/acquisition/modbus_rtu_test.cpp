@@ -174,7 +174,8 @@ TEST_P(RtuTest, HalfAnAnswerIsNoneAndTheNextOneIsWhole) {
 TEST_P(RtuTest, AnswersOfOtherUnitsAndFunctionsAreWaitedThrough) {
     for (const auto fault : {ReplyFault::kWrongUnit, ReplyFault::kWrongFunction, ReplyFault::kOversizeCount,
                              ReplyFault::kTrickle}) {
-        auto driver = client({modbus_point("hr:30004")});
+        auto driver = client({modbus_point("hr:30004")}, {{"timeout_ms", "150"}});
+        // Trickled, the seven bytes take 300 ms.
         device_->set_faults({.reply = fault});
         EXPECT_FALSE(driver.read()) << to_name(fault);
         EXPECT_EQ(driver.good(), 0U);

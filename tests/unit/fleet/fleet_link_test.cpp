@@ -240,7 +240,13 @@ TEST_F(Link, ManyMessagesAtOnceAllArrive) {
     auto worker = connect();
     worker.send(hello("key-7"));
     ASSERT_TRUE(run([&] { return hellos_.size() == 1; }));
-    for (std::uint64_t i = 0; i < 900; ++i) worker.send(proto::Ready{i});
+    for (std::uint64_t i = 0; i < 900; ++i) {
+        worker.send(proto::Ready{i});
+        // The kernel holds some 200 small messages for a reader that does not read.
+        if (i % 100 != 99) continue;
+        io_.restart();
+        io_.poll();
+    }
     std::size_t answered = 0;
     ASSERT_TRUE(run([&] {
         for (; answered < messages_.size(); ++answered) link_->send(7, proto::BeatAck{answered});

@@ -13,6 +13,7 @@
 #include "supervisor/gateway/import_desk.h"
 #include "supervisor/gateway/metrics.h"
 #include "supervisor/gateway/plant_index.h"
+#include "supervisor/gateway/write_gate.h"
 
 namespace fieldwarden::supervisor::testing {
 namespace {
@@ -27,7 +28,7 @@ class LimitsTest : public GatewayFixture {
             : services(std::move(services_)),
               indexes(services.control),
               imports(services.settings.server.data_dir),
-              context{services, indexes, imports, metrics},
+              context{services, indexes, imports, metrics, writes},
               dispatcher(context, gateway::admin_token_authenticator("a-token-for-these-tests")),
               server(std::move(options), dispatcher, services.bus) {}
 
@@ -35,6 +36,7 @@ class LimitsTest : public GatewayFixture {
         gateway::PlantIndexes indexes;
         gateway::ImportDesk imports;
         gateway::Metrics metrics;
+        gateway::WriteGate writes;
         gateway::Context context;
         gateway::Dispatcher dispatcher;
         gateway::HttpServer server;

@@ -74,7 +74,7 @@ void misbehave(const std::string& task, worker::WorkerLoop& loop, const std::ato
 int main() {
     worker::LaunchEnvironment launch;
     launch.launch_key = environment(proto::kEnvLaunchKey);
-    launch.endpoint = environment(proto::kEnvControl);
+    launch.control = environment(proto::kEnvControl);
     launch.task_code = environment(proto::kEnvTask);
     launch.data_dir = environment(proto::kEnvDataDir);
     const auto session = environment(proto::kEnvSession);
