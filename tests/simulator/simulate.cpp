@@ -10,6 +10,7 @@
 
 #include "common/device_options.h"
 #include "tests/simulator/modbus/modbus_simulator.h"
+#include "tests/simulator/opcua/opcua_simulator.h"
 
 namespace fieldwarden::simulator {
 
@@ -28,6 +29,12 @@ struct Arguments {
     std::string control;
     std::uint32_t delay_ms = 0;
     std::vector<std::string> faults;
+    std::vector<std::string> opcua;
+    std::string opcua_user;
+    std::string opcua_password;
+    std::string opcua_control;
+    unsigned opcua_many = 100;
+    std::uint32_t opcua_channel_lifetime_ms = 3'600'000;
 };
 
 // host:port with port 0 allowed, which parse_host_port refuses: nobody connects to port 0, but one listens
@@ -119,13 +126,48 @@ Result<std::unique_ptr<modbus::ModbusSimulator>> start_modbus(const Arguments& a
     return simulator;
 }
 
+using OpcUaServers = std::vector<std::unique_ptr<opcua::OpcUaSimulator>>;
+
+// One server for each --opcua; the first has the control port.
+Result<OpcUaServers> start_opcua(const Arguments& arguments) {
+    OpcUaServers servers;
+    for (const auto& text : arguments.opcua) {
+        const auto address = listen_address(text);
+        if (!address) return address.error();
+        opcua::SimulatorOptions options{
+            .host = address->host,
+            .port = address->port,
+            .user = arguments.opcua_user,
+            .password = arguments.opcua_password,
+            .many = arguments.opcua_many,
+            .channel_lifetime = std::chrono::milliseconds{arguments.opcua_channel_lifetime_ms}};
+        if (!arguments.opcua_control.empty() && servers.empty()) {
+            const auto control = listen_address(arguments.opcua_control);
+            if (!control) return control.error();
+            options.control_host = control->host;
+            options.control_port = control->port;
+        }
+        servers.push_back(std::make_unique<opcua::OpcUaSimulator>(std::move(options)));
+        if (const auto status = servers.back()->start(); !status) return status.error();
+    }
+    return servers;
+}
+
 }  // namespace
 
 int simulate_main(int argc, char** argv) {
     Arguments arguments;
     CLI::App app{"Mock devices for demos, tests and benchmarks.", "fieldwarden simulate"};
-    app.add_option("--modbus", arguments.modbus, "Modbus TCP device at HOST:PORT; port 0 takes a free one")
-        ->required();
+    app.add_option("--modbus", arguments.modbus, "Modbus TCP device at HOST:PORT; port 0 takes a free one");
+    app.add_option("--opcua", arguments.opcua, "OPC UA server at HOST:PORT; port 0 takes a free one");
+    app.add_option("--opcua-user", arguments.opcua_user, "only this user may sign in (default: anonymous)");
+    app.add_option("--opcua-password", arguments.opcua_password, "password of --opcua-user");
+    app.add_option("--opcua-control", arguments.opcua_control, "control port of the first --opcua");
+    app.add_option("--opcua-many", arguments.opcua_many, "nodes of the folder Many")
+        ->check(CLI::Range(0, 100'000));
+    app.add_option("--opcua-channel-lifetime-ms", arguments.opcua_channel_lifetime_ms,
+                   "longest lifetime of a secure channel")
+        ->check(CLI::Range(50, 3'600'000));
     app.add_option("--devices", arguments.devices, "devices on consecutive ports, for each --modbus")
         ->check(CLI::Range(1, 4096));
     app.add_option("--units", arguments.units, "unit ids that exist, as in 1-4,7 (default: all)");
@@ -143,6 +185,10 @@ int simulate_main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? kStopped : kUsage;
     }
+    if (arguments.modbus.empty() && arguments.opcua.empty()) {
+        fmt::print(stderr, "fieldwarden simulate: name a device, as in --modbus 127.0.0.1:0; see --help\n");
+        return kUsage;
+    }
 
     // Blocked before the serving threads exist, so that they inherit it and sigwait below gets the signals.
     sigset_t signals;
@@ -151,14 +197,25 @@ int simulate_main(int argc, char** argv) {
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-    const auto started = start_modbus(arguments);
-    if (!started) {
-        fmt::print(stderr, "fieldwarden simulate: {}\n", started.error().message);
-        return started.error().kind == ErrorKind::kInvalidArgument ? kUsage : kFailed;
+    const auto refuse = [](const Error& error) {
+        fmt::print(stderr, "fieldwarden simulate: {}\n", error.message);
+        return error.kind == ErrorKind::kInvalidArgument ? kUsage : kFailed;
+    };
+    nlohmann::json ready{{"ready", true}, {"modbus", nlohmann::json::array()}, {"control", nullptr}};
+    std::unique_ptr<modbus::ModbusSimulator> modbus_devices;
+    if (!arguments.modbus.empty()) {
+        auto started = start_modbus(arguments);
+        if (!started) return refuse(started.error());
+        modbus_devices = std::move(*started);
+        ready["modbus"] = modbus_devices->ports();
+        if (modbus_devices->control_port() != 0) ready["control"] = modbus_devices->control_port();
     }
-    const auto& simulator = **started;
-    nlohmann::json ready{{"ready", true}, {"modbus", simulator.ports()}, {"control", nullptr}};
-    if (simulator.control_port() != 0) ready["control"] = simulator.control_port();
+    const auto opcua_servers = start_opcua(arguments);
+    if (!opcua_servers) return refuse(opcua_servers.error());
+    for (const auto& server : *opcua_servers) {
+        ready["opcua"].push_back(server->port());
+        if (server->control_port() != 0) ready["opcua_control"] = server->control_port();
+    }
     fmt::print("{}\n", ready.dump());
     std::fflush(stdout);
 
