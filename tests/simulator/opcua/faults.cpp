@@ -39,7 +39,9 @@ Result<Command> parse_command(std::string_view line) {
     const auto json = Json::parse(line, nullptr, false);
     if (!json.is_object()) return bad("a command is one JSON object a line");
     Command command;
-    for (const auto& [name, value] : json.items()) {
+    for (const auto& member : json.items()) {
+        const auto& name = member.key();
+        const auto& value = member.value();
         const auto flag = [&] { return value.is_boolean() && value.get<bool>(); };
         const auto number = [&]() -> std::optional<std::uint32_t> {
             if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 0xFFFFFFFF) return std::nullopt;
