@@ -9,7 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include "common/device_options.h"
+#include "common/mqtt_address.h"
 #include "tests/simulator/modbus/modbus_simulator.h"
+#include "tests/simulator/mqtt/mqtt_publisher.h"
 #include "tests/simulator/opcua/opcua_simulator.h"
 
 namespace fieldwarden::simulator {
@@ -29,6 +31,12 @@ struct Arguments {
     std::string control;
     std::uint32_t delay_ms = 0;
     std::vector<std::string> faults;
+    std::string mqtt_broker;
+    unsigned mqtt_devices = 1;
+    std::uint32_t mqtt_period_ms = 1000;
+    std::string mqtt_user;
+    std::string mqtt_password;
+    bool mqtt_retain = false;
     std::vector<std::string> opcua;
     std::string opcua_user;
     std::string opcua_password;
@@ -159,6 +167,14 @@ int simulate_main(int argc, char** argv) {
     Arguments arguments;
     CLI::App app{"Mock devices for demos, tests and benchmarks.", "fieldwarden simulate"};
     app.add_option("--modbus", arguments.modbus, "Modbus TCP device at HOST:PORT; port 0 takes a free one");
+    app.add_option("--mqtt-broker", arguments.mqtt_broker, "publishes to the MQTT broker at HOST:PORT");
+    app.add_option("--mqtt-devices", arguments.mqtt_devices, "devices that publish")
+        ->check(CLI::Range(1, 10'000));
+    app.add_option("--mqtt-period-ms", arguments.mqtt_period_ms, "each device publishes this often")
+        ->check(CLI::Range(1, 3'600'000));
+    app.add_option("--mqtt-user", arguments.mqtt_user, "user name at the broker (default: anonymous)");
+    app.add_option("--mqtt-password", arguments.mqtt_password, "password of --mqtt-user");
+    app.add_flag("--mqtt-retain", arguments.mqtt_retain, "the broker keeps the last message of each topic");
     app.add_option("--opcua", arguments.opcua, "OPC UA server at HOST:PORT; port 0 takes a free one");
     app.add_option("--opcua-user", arguments.opcua_user, "only this user may sign in (default: anonymous)");
     app.add_option("--opcua-password", arguments.opcua_password, "password of --opcua-user");
@@ -185,7 +201,7 @@ int simulate_main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? kStopped : kUsage;
     }
-    if (arguments.modbus.empty() && arguments.opcua.empty()) {
+    if (arguments.modbus.empty() && arguments.opcua.empty() && arguments.mqtt_broker.empty()) {
         fmt::print(stderr, "fieldwarden simulate: name a device, as in --modbus 127.0.0.1:0; see --help\n");
         return kUsage;
     }
@@ -209,6 +225,20 @@ int simulate_main(int argc, char** argv) {
         modbus_devices = std::move(*started);
         ready["modbus"] = modbus_devices->ports();
         if (modbus_devices->control_port() != 0) ready["control"] = modbus_devices->control_port();
+    }
+    std::unique_ptr<mqtt::MqttPublisher> publisher;
+    if (!arguments.mqtt_broker.empty()) {
+        const auto broker = parse_host_port(arguments.mqtt_broker, kMqttPort);
+        if (!broker) return refuse(broker.error());
+        publisher = std::make_unique<mqtt::MqttPublisher>(
+            mqtt::PublisherOptions{.broker = *broker,
+                                   .devices = arguments.mqtt_devices,
+                                   .period = std::chrono::milliseconds{arguments.mqtt_period_ms},
+                                   .user = arguments.mqtt_user,
+                                   .password = arguments.mqtt_password,
+                                   .retain = arguments.mqtt_retain});
+        publisher->start();
+        ready["mqtt_broker"] = arguments.mqtt_broker;
     }
     const auto opcua_servers = start_opcua(arguments);
     if (!opcua_servers) return refuse(opcua_servers.error());

@@ -170,10 +170,10 @@ bool OpcUaSimulator::Impl::next_is_spoilt() {
 }
 
 void OpcUaSimulator::Impl::Connection::answer(const Reply& reply) {
-    auto& faults = server_.faults;
+    auto& told = server_.faults;
     if (!server_.next_is_spoilt()) return send(channel_.respond(reply.request_id, reply.body), false);
-    const auto fault = faults.reply;
-    if (faults.times > 0 && --faults.times == 0) faults.reply = ReplyFault::kNone;
+    const auto fault = told.reply;
+    if (told.times > 0 && --told.times == 0) told.reply = ReplyFault::kNone;
     auto body = reply.body;
     const auto respond = [&] { return channel_.respond(reply.request_id, body); };
     const auto add_at = [](Bytes& bytes, std::size_t at, std::uint32_t more) {
