@@ -14,7 +14,7 @@ import subprocess
 import threading
 
 import pytest
-from harness import BIN, DEADLINE, eventually
+from harness import BIN, DEADLINE, Workbook, eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FIELDWARDEN_BUILD", ROOT / "build" / "release"))
@@ -274,3 +274,38 @@ def test_values_over_tls(tls_broker, certificates):
     tls_broker.start()
     probe.next_event("connected")
     probe.stop()
+
+
+# --- in a task -----------------------------------------------------------------------------------------------
+
+
+def test_a_task_keeps_what_a_broker_says(broker, supervisor, tmp_path):
+    book = Workbook().add("devices", device_code="M", device_name="M", site_code="S1", protocol="mqtt",
+                          address=f"mqtt://127.0.0.1:{broker.port}", type_code="T1", options="timeout_ms=500")
+    book.point("COUNT", "M", "sim/dev0/counter", "uint32").point("SINE", "M", "sim/dev0/state#/sine", "float64")
+    book.task("T", "M", 50)
+    simulator = subprocess.Popen([BIN / "fieldwarden", "simulate", "--mqtt-broker", f"127.0.0.1:{broker.port}",
+                                  "--mqtt-period-ms", "20"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        supervisor.import_workbook(book.save(tmp_path / "plant.xlsx"))
+        session = supervisor.start_task("T")
+
+        def counted():
+            samples = supervisor.history(session, "COUNT")
+            return [each["value"] for each in samples if each["quality"] == "good"]
+
+        eventually(lambda: len(set(counted())) >= 5, "five counts in the history")
+        assert counted() == sorted(counted())
+        eventually(lambda: any(20 <= each["value"] <= 80 for each in supervisor.history(session, "SINE")
+                               if each["quality"] == "good"), "a sine in the history")
+        # A test of the connection beside the running task throws nobody out of the broker.
+        before = supervisor.get("/devices/M")
+        tested = supervisor.cli("test-connection", "M")
+        assert "connected" in tested.stdout, tested.stdout
+        seen = len(counted())
+        eventually(lambda: len(counted()) > seen, "more counts")
+        assert before["device_code"] == "M"
+        assert (broker.folder / "log").read_text().count("already connected") == 0
+    finally:
+        simulator.terminate()
+        assert simulator.wait(DEADLINE) == 0
