@@ -51,6 +51,10 @@ inline constexpr StatusCode kBadMessageNotAvailable = 0x807B0000;
 
 using Clock = std::chrono::steady_clock;
 
+// What a client asked for in milliseconds, within what the server grants.
+std::chrono::milliseconds clamped(double wanted, std::chrono::milliseconds least,
+                                  std::chrono::milliseconds most);
+
 struct Reply {
     std::uint64_t connection = 0;
     std::uint32_t request_id = 0;

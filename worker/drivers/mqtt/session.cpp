@@ -1,11 +1,11 @@
 #include "worker/drivers/mqtt/session.h"
 
-#include <MQTTAsync.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "worker/decode.h"
+#include "worker/drivers/mqtt/callbacks.h"
 #include "worker/drivers/resolve.h"
 #include "worker/drivers/tcp_stream.h"
 
@@ -38,120 +38,7 @@ const char* or_null(const std::string& text) {
     return text.empty() ? nullptr : text.c_str();
 }
 
-// The outcome of one request; filled by paho's threads with the inbox's lock held.
-struct Outcome {
-    bool done = false;
-    bool ok = false;
-    int code = 0;
-    std::string text;
-    bool session_present = false;
-    std::vector<int> codes;  // of a SUBACK
-};
-
 }  // namespace
-
-// What paho's callbacks see. Lives as long as the handle.
-struct Session::Paho {
-    Paho(const Settings& session_settings, Inbox& session_inbox, std::atomic<std::uint64_t>& moved)
-        : settings(session_settings), inbox(session_inbox), activity(moved) {}
-
-    const Settings& settings;
-    Inbox& inbox;
-    std::atomic<std::uint64_t>& activity;
-    MQTTAsync handle = nullptr;
-    Outcome connected;
-    Outcome subscribed;
-    Outcome published;
-    Outcome disconnected;
-    std::string tls_trouble;
-    std::size_t filters_asked = 0;
-    std::atomic<int> inside = 0;  // callbacks that run now
-
-    // Keeps the destructor waiting while a callback runs.
-    class Visit {
-      public:
-        explicit Visit(void* context) : paho_(*static_cast<Paho*>(context)) {
-            ++paho_.inside;
-            paho_.activity.fetch_add(1, std::memory_order_relaxed);
-        }
-        ~Visit() { --paho_.inside; }
-        Visit(const Visit&) = delete;
-        Visit& operator=(const Visit&) = delete;
-        Paho* operator->() const { return &paho_; }
-
-      private:
-        Paho& paho_;
-    };
-
-    void finish(Outcome& outcome, const std::function<void(Outcome&)>& fill) {
-        inbox.notify([&] {
-            fill(outcome);
-            outcome.done = true;
-        });
-    }
-    void succeed(Outcome& outcome) {
-        finish(outcome, [](Outcome& o) { o.ok = true; });
-    }
-    void fail(Outcome& outcome, int code, const char* text) {
-        finish(outcome, [&](Outcome& o) {
-            o.code = code;
-            o.text = text == nullptr ? "" : text;
-        });
-    }
-    void fail(Outcome& outcome, const MQTTAsync_failureData* data) {
-        fail(outcome, data == nullptr ? MQTTASYNC_FAILURE : data->code,
-             data == nullptr ? nullptr : data->message);
-    }
-    void fail(Outcome& outcome, const MQTTAsync_failureData5* data) {
-        if (data == nullptr) return fail(outcome, MQTTASYNC_FAILURE, nullptr);
-        const bool refused = data->reasonCode >= MQTTREASONCODE_UNSPECIFIED_ERROR;
-        fail(outcome, refused ? static_cast<int>(data->reasonCode) : data->code, data->message);
-    }
-    // Forgets the last request of this kind.
-    void begin(Outcome& outcome) {
-        inbox.notify([&] { outcome = {}; });
-    }
-
-    static int on_message(void* context, char* topic, int topic_length, MQTTAsync_message* message);
-    static void on_lost(void* context, char* cause);
-    static void on_disconnected(void* context, MQTTProperties*, enum MQTTReasonCodes reason);
-};
-
-int Session::Paho::on_message(void* context, char* topic, int topic_length, MQTTAsync_message* message) {
-    {
-        const Visit self{context};
-        Message out;
-        out.topic = topic_length > 0 ? std::string(topic, static_cast<std::size_t>(topic_length))
-                                     : std::string(topic);
-        const auto size = message->payloadlen > 0 ? static_cast<std::size_t>(message->payloadlen) : 0;
-        out.too_large = size > self->settings.max_payload_bytes;
-        if (size > 0 && !out.too_large) out.payload.assign(static_cast<const char*>(message->payload), size);
-        out.qos = message->qos;
-        out.retained = message->retained != 0;
-        out.duplicate = message->dup != 0;
-        out.packet_id = message->msgid;
-        out.arrived = system_clock().utc_now();
-        out.arrived_mono = mono_now();
-        self->inbox.put(std::move(out));
-        MQTTAsync_freeMessage(&message);
-        MQTTAsync_free(topic);
-    }
-    return 1;
-}
-
-void Session::Paho::on_lost(void* context, char* cause) {
-    const Visit self{context};
-    const auto why = cause == nullptr || *cause == '\0'
-                         ? std::string{"the broker closed the connection, or stopped answering; another "
-                                       "client with the same client_id has this effect too"}
-                         : fmt::format("the connection is lost: {}", cause);
-    self->inbox.lose(why);
-}
-
-void Session::Paho::on_disconnected(void* context, MQTTProperties*, enum MQTTReasonCodes reason) {
-    const Visit self{context};
-    self->inbox.lose(fmt::format("the broker ended the connection: {}", reason_text(reason)));
-}
 
 Session::Session(const Settings& settings, Inbox& inbox, std::atomic<std::uint64_t>& activity)
     : settings_(settings), inbox_(inbox), paho_(std::make_unique<Paho>(settings, inbox, activity)) {}

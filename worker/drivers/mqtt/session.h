@@ -1,4 +1,5 @@
-// Session: one connection to a broker, over paho's asynchronous client; the only file that knows paho. Made
+// Session: one connection to a broker, over paho's asynchronous client, which session.cpp and
+// callbacks.cpp alone know. Made
 // for one connection and thrown away with it, so that nothing of a failed one stays behind. Reconnecting is
 // the device loop's, never paho's.
 //
