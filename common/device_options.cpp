@@ -29,6 +29,9 @@ constexpr OptionSpec choice(std::string_view name, std::string_view choices, std
                             std::string_view help) {
     return {.name = name, .type = Type::kChoice, .choices = choices, .fallback = fallback, .help = help};
 }
+constexpr OptionSpec boolean(std::string_view name, std::string_view fallback, std::string_view help) {
+    return {.name = name, .type = Type::kBoolean, .fallback = fallback, .help = help};
+}
 constexpr OptionSpec text(std::string_view name, std::string_view help) {
     return {.name = name, .help = help};
 }
@@ -90,8 +93,25 @@ constexpr std::array kOpcUa{
 constexpr std::array kMqtt{
     text("username", "user name"),
     text("password", "password of the user"),
-    text("client_id", "client identifier; empty: derived from the task"),
+    text("client_id", "client identifier; empty: derived from the device, always the same"),
+    choice("version", "3.1.1|5", "3.1.1", "version of MQTT"),
     integer("qos", 0, 2, "1", "quality of service of the subscription"),
+    boolean("clean_session", "false", "true: the broker keeps nothing for us while we are away"),
+    integer("session_expiry_s", 0, 4'294'967'295, "86400", "how long an MQTT 5 broker keeps the session"),
+    integer("keep_alive_s", 1, 65'535, "15", "longest silence on the connection before it is tested"),
+    text("ca_file", "mqtts: certificates of the authorities that are trusted; empty: the system's"),
+    text("cert_file", "mqtts: our certificate, where the broker wants one"),
+    text("key_file", "mqtts: the private key of cert_file"),
+    boolean("verify", "true", "mqtts: check the broker's certificate and host name"),
+    text("subscribe", "topic filters separated by commas; empty: one subscription for each topic"),
+    choice("retained", "use|trust|ignore", "use", "retained messages: as uncertain, as good, or not at all"),
+    text("timestamp", "JSON pointer to the time in the payload; empty: the time of arrival"),
+    integer("stale_after_ms", 0, 604'800'000, "0", "a point silent for longer becomes bad; 0: never"),
+    integer("queue_size", 1, 1'000'000, "10000", "messages kept until they are processed"),
+    integer("max_payload_bytes", 16, 16'777'216, "262144", "a larger payload is not decoded"),
+    text("write_topic", "topic of writes; {topic} is the point's; empty: the point's topic"),
+    choice("write_payload", "plain|value|member", "plain",
+           "plain value, {\"value\": …}, or an object with the point's member"),
 };
 
 std::vector<OptionSpec> joined(std::initializer_list<std::span<const OptionSpec>> parts) {

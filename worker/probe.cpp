@@ -58,6 +58,12 @@ DeviceConfig with_one_point(const DeviceConfig& device) {
         first.data_type = {BaseType::kUint16, 0};
         probe.points.push_back(std::move(first));
     }
+    if (probe.protocol == Protocol::kMqtt) {
+        // The acquiring client's identifier would throw that client out of the broker, and its session would
+        // give the probe the messages it is waiting for.
+        probe.options["clean_session"] = "true";
+        if (auto id = probe.options.find("client_id"); id != probe.options.end()) id->second += "-test";
+    }
     return probe;
 }
 

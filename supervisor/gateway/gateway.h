@@ -38,7 +38,8 @@ struct Services {
     std::string version;
     int listener = -1;  // a socket that listens already and is to be served; −1: none
     // What this build can run: configuration for others is refused.
-    std::vector<Protocol> protocols{Protocol::kModbusTcp, Protocol::kModbusRtu, Protocol::kMitsubishiMc};
+    std::vector<Protocol> protocols{Protocol::kModbusTcp, Protocol::kModbusRtu, Protocol::kMitsubishiMc,
+                                    Protocol::kOpcUa, Protocol::kMqtt};
     std::vector<std::string_view> sink_types{"history"};
     // Where the gateway's own log lines go; called from any thread.
     std::function<void(proto::LogLevel, std::string_view)> log = [](proto::LogLevel, std::string_view) {};

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "common/device_options.h"
+#include "common/mqtt_address.h"
 #include "supervisor/workbook/text.h"
 
 namespace fieldwarden::supervisor {
@@ -111,7 +112,6 @@ std::string mc_fault_in_chinese(McFault fault, std::string_view text, DataType t
 std::optional<std::string> device_address_problem(Protocol protocol, std::string_view address,
                                                   Language language) {
     constexpr std::uint16_t kOpcUaPort = 4840;
-    constexpr std::uint16_t kMqttPort = 1883;
     switch (protocol) {
         case Protocol::kModbusTcp:
             return network_address_problem(address, kModbusPort, language);
@@ -208,18 +208,7 @@ std::optional<std::string> node_id_problem(std::string_view address, Language la
 }
 
 std::optional<std::string> mqtt_address_problem(std::string_view address, Language language) {
-    const auto hash = std::min(address.find('#'), address.size());
-    const auto topic = address.substr(0, hash);
-    const auto pointer = address.substr(std::min(hash + 1, address.size()));
-    bool fits = !topic.empty() && topic.find('+') == std::string_view::npos &&
-                (pointer.empty() || pointer.front() == '/');
-    for (std::size_t i = 0; i < pointer.size(); ++i) {
-        if (pointer[i] == '~' &&
-            (i + 1 == pointer.size() || (pointer[i + 1] != '0' && pointer[i + 1] != '1'))) {
-            fits = false;
-        }
-    }
-    if (fits) return std::nullopt;
+    if (parse_mqtt_address(address)) return std::nullopt;
     return say(
         language, "'{}': write topic#/json/pointer, as in plant/line1#/temp (a topic without wildcards)",
         "“{}”：请写成 主题#/JSON/指针，例如 plant/line1#/temp（主题不含通配符）", shortened(address, kShown));

@@ -10,10 +10,13 @@
 
 #include "common/device_options.h"
 #include "common/mc_address.h"
+#include "common/mqtt_address.h"
 #include "tests/simulator/control_answer.h"
 #include "tests/simulator/control_server.h"
 #include "tests/simulator/mc/mc_simulator.h"
 #include "tests/simulator/modbus/modbus_simulator.h"
+#include "tests/simulator/mqtt/mqtt_publisher.h"
+#include "tests/simulator/opcua/opcua_simulator.h"
 
 namespace fieldwarden::simulator {
 
@@ -36,6 +39,18 @@ struct Arguments {
     std::string control;
     std::uint32_t delay_ms = 0;
     std::vector<std::string> faults;
+    std::string mqtt_broker;
+    unsigned mqtt_devices = 1;
+    std::uint32_t mqtt_period_ms = 1000;
+    std::string mqtt_user;
+    std::string mqtt_password;
+    bool mqtt_retain = false;
+    std::vector<std::string> opcua;
+    std::string opcua_user;
+    std::string opcua_password;
+    std::string opcua_control;
+    unsigned opcua_many = 100;
+    std::uint32_t opcua_channel_lifetime_ms = 3'600'000;
 };
 
 // host:port with port 0 allowed, which parse_host_port refuses: nobody connects to port 0, but one listens
@@ -105,6 +120,8 @@ Status take_ports(std::string_view option, const std::vector<std::string>& texts
 struct Plant {
     std::unique_ptr<modbus::ModbusSimulator> modbus;
     std::unique_ptr<mc::McSimulator> mc;
+    std::vector<std::unique_ptr<opcua::OpcUaSimulator>> opcua;
+    std::unique_ptr<mqtt::MqttPublisher> mqtt;
     std::unique_ptr<ControlServer> control;
 
     std::string execute(std::string_view line) {
@@ -164,10 +181,52 @@ Status start_mc(const Arguments& arguments, Plant& plant) {
     return plant.mc->start();
 }
 
+// One server for each --opcua; the first has the control port.
+Status start_opcua(const Arguments& arguments, Plant& plant) {
+    constexpr std::uint16_t kOpcUaPort = 4840;
+    for (const auto& text : arguments.opcua) {
+        const auto address = listen_address(text, kOpcUaPort);
+        if (!address) return address.error();
+        opcua::SimulatorOptions options{
+            .host = address->host,
+            .port = address->port,
+            .user = arguments.opcua_user,
+            .password = arguments.opcua_password,
+            .many = arguments.opcua_many,
+            .channel_lifetime = std::chrono::milliseconds{arguments.opcua_channel_lifetime_ms}};
+        if (!arguments.opcua_control.empty() && plant.opcua.empty()) {
+            const auto control = listen_address(arguments.opcua_control, kOpcUaPort);
+            if (!control) return control.error();
+            options.control_host = control->host;
+            options.control_port = control->port;
+        }
+        plant.opcua.push_back(std::make_unique<opcua::OpcUaSimulator>(std::move(options)));
+        if (auto started = plant.opcua.back()->start(); !started) return started;
+    }
+    return {};
+}
+
+Status start_mqtt(const Arguments& arguments, Plant& plant) {
+    if (arguments.mqtt_broker.empty()) return {};
+    const auto broker = parse_host_port(arguments.mqtt_broker, kMqttPort);
+    if (!broker) return broker.error();
+    plant.mqtt = std::make_unique<mqtt::MqttPublisher>(
+        mqtt::PublisherOptions{.broker = *broker,
+                               .devices = arguments.mqtt_devices,
+                               .period = std::chrono::milliseconds{arguments.mqtt_period_ms},
+                               .user = arguments.mqtt_user,
+                               .password = arguments.mqtt_password,
+                               .retain = arguments.mqtt_retain});
+    plant.mqtt->start();
+    return {};
+}
+
 Status start(const Arguments& arguments, Plant& plant) {
     if (auto started = start_modbus(arguments, plant); !started) return started;
     if (auto started = start_mc(arguments, plant); !started) return started;
-    if (plant.modbus == nullptr && plant.mc == nullptr) {
+    if (auto started = start_opcua(arguments, plant); !started) return started;
+    if (auto started = start_mqtt(arguments, plant); !started) return started;
+    if (plant.modbus == nullptr && plant.mc == nullptr && plant.opcua.empty() && plant.mqtt == nullptr) {
         return make_error(ErrorKind::kInvalidArgument, "name a device, as in --modbus 127.0.0.1:5020");
     }
     const auto all = [&](const std::string& line) -> Status {
@@ -203,6 +262,23 @@ int simulate_main(int argc, char** argv) {
                    "made and linked there");
     app.add_option("--mc", arguments.mc, "Mitsubishi PLC that takes 3E and 4E frames, at HOST:PORT");
     app.add_option("--mc-1e", arguments.mc_1e, "Mitsubishi PLC that takes 1E frames, at HOST:PORT");
+    app.add_option("--mqtt-broker", arguments.mqtt_broker, "publishes to the MQTT broker at HOST:PORT");
+    app.add_option("--mqtt-devices", arguments.mqtt_devices, "devices that publish")
+        ->check(CLI::Range(1, 10'000));
+    app.add_option("--mqtt-period-ms", arguments.mqtt_period_ms, "each device publishes this often")
+        ->check(CLI::Range(1, 3'600'000));
+    app.add_option("--mqtt-user", arguments.mqtt_user, "user name at the broker (default: anonymous)");
+    app.add_option("--mqtt-password", arguments.mqtt_password, "password of --mqtt-user");
+    app.add_flag("--mqtt-retain", arguments.mqtt_retain, "the broker keeps the last message of each topic");
+    app.add_option("--opcua", arguments.opcua, "OPC UA server at HOST:PORT; port 0 takes a free one");
+    app.add_option("--opcua-user", arguments.opcua_user, "only this user may sign in (default: anonymous)");
+    app.add_option("--opcua-password", arguments.opcua_password, "password of --opcua-user");
+    app.add_option("--opcua-control", arguments.opcua_control, "control port of the first --opcua");
+    app.add_option("--opcua-many", arguments.opcua_many, "nodes of the folder Many")
+        ->check(CLI::Range(0, 100'000));
+    app.add_option("--opcua-channel-lifetime-ms", arguments.opcua_channel_lifetime_ms,
+                   "longest lifetime of a secure channel")
+        ->check(CLI::Range(50, 3'600'000));
     app.add_option("--devices", arguments.devices, "devices on consecutive ports, for each of them")
         ->check(CLI::Range(1, 4096));
     app.add_option("--units", arguments.units, "unit ids that exist, as in 1-4,7 (default: all)");
@@ -244,6 +320,11 @@ int simulate_main(int argc, char** argv) {
                          {"modbus_rtu", arguments.modbus_rtu},
                          {"control", nullptr}};
     if (plant.mc != nullptr) ready["mc"] = plant.mc->ports();
+    for (const auto& server : plant.opcua) {
+        ready["opcua"].push_back(server->port());
+        if (server->control_port() != 0) ready["opcua_control"] = server->control_port();
+    }
+    if (plant.mqtt != nullptr) ready["mqtt_broker"] = arguments.mqtt_broker;
     if (plant.control != nullptr) ready["control"] = plant.control->port();
     fmt::print("{}\n", ready.dump());
     std::fflush(stdout);

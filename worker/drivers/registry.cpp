@@ -21,6 +21,7 @@ constexpr Entry kDrivers[] = {
     {Protocol::kModbusTcp, modbus::make_modbus_tcp, nullptr},
     {Protocol::kModbusRtu, modbus::make_modbus_rtu, nullptr},
     {Protocol::kMitsubishiMc, mc::make_mc, nullptr},
+    {Protocol::kMqtt, nullptr, "fieldwarden-mqtt"},
 };
 
 }  // namespace
@@ -36,11 +37,6 @@ Result<std::unique_ptr<Driver>> make_driver(const DeviceConfig& config) {
     return make_error(ErrorKind::kInvalidArgument,
                       fmt::format("device {}: this build has no driver for protocol {}; it has {}",
                                   config.device_code, to_name(config.protocol), known));
-}
-
-// Until every driver takes writes.
-Status Driver::write(std::uint32_t, const Value&) {
-    return make_error(ErrorKind::kInvalidArgument, "this driver takes no writes");
 }
 
 }  // namespace fieldwarden::worker
