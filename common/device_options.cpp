@@ -29,6 +29,9 @@ constexpr OptionSpec choice(std::string_view name, std::string_view choices, std
                             std::string_view help) {
     return {.name = name, .type = Type::kChoice, .choices = choices, .fallback = fallback, .help = help};
 }
+constexpr OptionSpec flag(std::string_view name, std::string_view fallback, std::string_view help) {
+    return {.name = name, .type = Type::kBoolean, .fallback = fallback, .help = help};
+}
 constexpr OptionSpec text(std::string_view name, std::string_view help) {
     return {.name = name, .help = help};
 }
@@ -66,7 +69,18 @@ constexpr std::array kOpcUa{
            "security policy and mode"),
     text("username", "user name; empty: anonymous"),
     text("password", "password of the user"),
+    flag("allow_plain_password", "false", "send the password unencrypted when the server wants it so"),
+    choice("trust", "first_use|known", "first_use",
+           "whether a server certificate that is not known yet is kept and trusted"),
+    text("server_certificate_sha256", "fingerprint the server's certificate must have; empty: see trust"),
     choice("mode", "subscribe|poll", "subscribe", "how values are taken"),
+    integer("publishing_interval_ms", 0, 3'600'000, "0",
+            "how often the server sends what changed; 0: as the shortest period, from 50 to 1000"),
+    integer("queue_size", 1, 10'000, "1", "changes of one point the server keeps between two messages"),
+    flag("server_deadband", "false", "let the server leave out changes smaller than the deadband"),
+    integer("session_timeout_ms", 10'000, 3'600'000, "60000",
+            "how long the server keeps the session of a connection that broke"),
+    integer("illegal_retry_s", 1, 86'400, "60", "seconds until a node the server refused is tried again"),
 };
 
 constexpr std::array kMqtt{

@@ -20,7 +20,7 @@ std::optional<std::string> device_address_problem(Protocol protocol, std::string
 // not Z.
 std::optional<std::string> mc_address_problem(std::string_view address, DataType type, Language language);
 
-// [ns=<index>;](i=<number>|s=<text>|g=<guid>|b=<base64>), OPC UA Part 6, 5.3.1.10.
+// NodeIds, browse paths and array elements: common/node_id.h.
 std::optional<std::string> node_id_problem(std::string_view address, Language language);
 
 // <topic>[#<JSON pointer>]: a topic without wildcards, RFC 6901 behind the first '#'.

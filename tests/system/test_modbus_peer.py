@@ -16,7 +16,7 @@ from pymodbus.server.async_io import ModbusTcpServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FIELDWARDEN_BUILD", ROOT / "build" / "release"))
-PROBE = BUILD / "tests" / "modbus_probe"
+PROBE = BUILD / "tests" / "driver_probe"
 
 # pymodbus writes the bytes of a word by `byteorder` and the words of a value by `wordorder`.
 ORDERS = {
@@ -99,7 +99,7 @@ def slave(registers, bits=None):
 
 def probe(port, points, options=""):
     """Reads points (address, type, order) with our driver: a list of {address, value, quality, quality_code}."""
-    command = [str(PROBE), f"127.0.0.1:{port}", options, *(",".join(point) for point in points)]
+    command = [str(PROBE), "modbus_tcp", f"127.0.0.1:{port}", options, *(",".join(point) for point in points)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -169,7 +169,7 @@ def test_a_closed_port_is_an_error_that_says_so():
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
         done = subprocess.run(
-            [str(PROBE), f"127.0.0.1:{port}", "", "hr:0,uint16,ABCD"],
+            [str(PROBE), "modbus_tcp", f"127.0.0.1:{port}", "", "hr:0,uint16,ABCD"],
             capture_output=True,
             text=True,
             timeout=60,

@@ -18,6 +18,7 @@ struct Entry {
 
 constexpr Entry kDrivers[] = {
     {Protocol::kModbusTcp, modbus::make_modbus_tcp, nullptr},
+    {Protocol::kOpcUa, nullptr, "fieldwarden-opcua"},
 };
 
 }  // namespace
