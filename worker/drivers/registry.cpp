@@ -36,9 +36,4 @@ Result<std::unique_ptr<Driver>> make_driver(const DeviceConfig& config) {
                                   config.device_code, to_name(config.protocol), known));
 }
 
-// Until every driver takes writes.
-Status Driver::write(std::uint32_t, const Value&) {
-    return make_error(ErrorKind::kInvalidArgument, "this driver takes no writes");
-}
-
 }  // namespace fieldwarden::worker

@@ -160,9 +160,11 @@ Status SecureChannel::exchange_keys(bool renew, MonoTime deadline) {
             return refuse(make_error(ErrorKind::kTimeout, "the server does not answer OpenSecureChannel"));
         }
     }
-    if (opened_->sequence.request_id != id)
+    const auto opened = std::move(*opened_);
+    opened_.reset();
+    if (opened.sequence.request_id != id)
         return refuse(make_error(ErrorKind::kCorrupt, "an OpenSecureChannel answer belongs to no request"));
-    Decoder in{opened_->body};
+    Decoder in{opened.body};
     const auto type = in.node();
     ResponseHeader header;
     header.decode(in);

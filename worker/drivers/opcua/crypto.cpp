@@ -176,7 +176,7 @@ Result<NewIdentity> make_identity(const std::string& application_uri, const std:
         entry("DC", host) && X509_set_issuer_name(x, name) == 1 &&
         add_extension(x, NID_basic_constraints, "critical,CA:FALSE") &&
         add_extension(x, NID_subject_key_identifier, "hash") &&
-        add_extension(x, NID_authority_key_identifier, "keyid") &&
+        add_extension(x, NID_authority_key_identifier, "keyid:always") &&
         add_extension(
             x, NID_key_usage,
             "critical,digitalSignature,nonRepudiation,keyEncipherment,dataEncipherment,keyCertSign") &&
