@@ -246,7 +246,9 @@ void encode_read_item(Encoder& out, const ReadItem& item) {
     out.node(item.node);
     out.put(static_cast<std::uint32_t>(item.attribute));
     maybe_text(out, item.index_range);
-    out.qualified_name({});  // the default encoding
+    out.put(
+        std::uint16_t{0});  // the default encoding: a null name, which attributes other than Value insist on
+    out.null_text();
 }
 
 void ReadRequest::encode(Encoder& out) const {
