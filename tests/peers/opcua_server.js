@@ -134,8 +134,7 @@ async function main() {
         },
         sessions: () => ({ sessions: server.engine.currentSessionCount, subscriptions: server.engine.currentSubscriptionCount }),
         cut: () => {
-            for (const each of server.endpoints)
-                for (const channel of Object.values(each._channels)) channel.getTransport()._socket.destroy();
+            for (const each of server.endpoints) each.abruptlyInterruptChannels();
         },
     };
     const lines = readline.createInterface({ input: process.stdin });

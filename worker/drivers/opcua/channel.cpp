@@ -95,6 +95,7 @@ Status SecureChannel::open(const std::string& url, ChannelSecurity security, mil
     server_error_ = 0;
     sequence_ = 0;
     channel_ = 0;
+    request_id_ = 0;
     if (security_.mode != SecurityMode::kNone) {
         auto key = security_.server->key();
         if (!key) return refuse(key.error());

@@ -281,6 +281,9 @@ Status OpcUaDriver::write(std::uint32_t point, const Value& raw) {
     if (!value) return refuse(value.error().message);
     WriteRequest request{points_.read_item(point), std::move(*value)};
     request.value.is_array = !request.item.index_range.empty();
+    // One element, in as many dimensions as the variable has (Part 4, 7.27).
+    const auto commas = std::count(request.item.index_range.begin(), request.item.index_range.end(), ',');
+    if (commas != 0) request.value.dimensions.assign(static_cast<std::size_t>(commas) + 1, 1);
     const auto answer = session_.call<WriteResponse>(request);
     count_bytes();
     if (!answer)

@@ -26,6 +26,7 @@ class OpcUaDriver final : public Driver, private PushSource, private Browser {
         std::chrono::seconds illegal_retry{60};
     };
     OpcUaDriver(HostPort peer, PointTable points, Settings settings);
+    ~OpcUaDriver() override { session_.disconnect(); }
 
     Status connect() override;
     void disconnect() override;
