@@ -1,0 +1,19 @@
+// Any text is either refused or an OPC UA address that survives being written out and read again.
+#include <cstdint>
+#include <cstdlib>
+
+#include "common/node_id.h"
+
+using namespace fieldwarden;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text{reinterpret_cast<const char*>(data), size};
+    if (const auto address = parse_opcua_address(text)) {
+        const auto again = parse_opcua_address(format_opcua_address(*address));
+        if (!again || !(*again == *address)) std::abort();
+    }
+    if (const auto bytes = decode_base64(text)) {
+        if (decode_base64(encode_base64(*bytes)) != *bytes) std::abort();
+    }
+    return 0;
+}
