@@ -44,7 +44,10 @@ bool take_index(std::string_view& text, std::vector<std::uint32_t>& index) {
     for (;;) {
         const auto comma = inside.find(',');
         std::uint32_t number = 0;
-        if (!whole_number(inside.substr(0, comma), number) || numbers.size() == kMostDimensions) return false;
+        const auto digits = inside.substr(0, comma);
+        // "[03]" is a part of a name: written back it would be another one.
+        const bool plain = digits == "0" || !digits.starts_with('0');
+        if (!plain || !whole_number(digits, number) || numbers.size() == kMostDimensions) return false;
         numbers.push_back(number);
         if (comma == std::string_view::npos) break;
         inside.remove_prefix(comma + 1);

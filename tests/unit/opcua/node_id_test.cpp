@@ -46,7 +46,7 @@ TEST(OpcUaAddress, ElementsOfArrays) {
     EXPECT_EQ(format_node_id(named->whole.value()), "ns=2;s=Curve[1,20]");
 
     // No index: the brackets belong to the name.
-    for (const char* const text : {"s=a[]", "s=a[x]", "s=a[1", "s=a[-1]", "s=a[1,]", "s=[1]x"}) {
+    for (const char* const text : {"s=a[]", "s=a[x]", "s=a[1", "s=a[-1]", "s=a[1,]", "s=[1]x", "s=a[03]"}) {
         const auto plain = parse_opcua_address(text);
         ASSERT_TRUE(plain) << text;
         EXPECT_TRUE(plain->index.empty()) << text;

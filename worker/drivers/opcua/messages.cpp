@@ -17,6 +17,7 @@ constexpr std::uint32_t kClient = 1;       // ApplicationType
 constexpr std::uint32_t kStatusValue = 1;  // DataChangeTrigger
 constexpr std::uint32_t kAbsoluteDeadband = 1;
 constexpr std::uint32_t kAllFields = 63;  // of a reference
+constexpr std::uint32_t kHierarchicalReferences = 33;
 
 void skip_diagnostics_list(Decoder& in) {
     const auto count = in.array_length(1);
@@ -319,7 +320,6 @@ void BrowseNextRequest::encode(Encoder& out) const {
 }
 
 void TranslateRequest::encode(Encoder& out) const {
-    constexpr std::uint32_t kHierarchicalReferences = 33;
     out.array(paths, [&](Encoder& to, const std::vector<BrowseName>& path) {
         to.node(start);
         to.array(path, [](Encoder& each, const BrowseName& step) {

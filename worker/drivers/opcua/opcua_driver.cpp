@@ -312,7 +312,8 @@ Status OpcUaDriver::subscribe(std::span<const milliseconds> periods) {
 
 Status OpcUaDriver::take(milliseconds wait, std::vector<std::uint32_t>& which, SampleBatch& out) {
     failed_step_ = ConnectStep::kRead;
-    stats_.last_refusal.clear();
+    // What is queued already brings its reason along.
+    if (!subscription_.has_queued()) stats_.last_refusal.clear();
     auto status = session_.usable() ? prepare() : not_connected();
     if (status) status = subscription_.wait(wait);
     subscription_.drain(which, out);

@@ -235,11 +235,11 @@ Status Subscription::wait(milliseconds wait) {
             }
             return tend();
         }
-        if (woken_.exchange(false) || now() >= deadline) return {};
         auto until = std::min({deadline, session_.maintain_at(), heard_at_ + silence_allowed()});
         if (!missing_.empty()) until = std::min(until, retry_at_);
         const auto got = session_.pump(until);
         if (!got) return got.error();
+        if (queue_.empty() && (woken_.exchange(false) || now() >= deadline)) return {};
     }
 }
 

@@ -40,6 +40,7 @@ class Subscription {
     Status wait(std::chrono::milliseconds wait);
     // Moves out what is queued.
     void drain(std::vector<std::uint32_t>& which, SampleBatch& out);
+    [[nodiscard]] bool has_queued() const { return !queue_.empty(); }
     void wake();
     [[nodiscard]] std::optional<UtcTime> confirmed_at() const { return confirmed_at_; }
     // The session was closed, and the subscription with it.
