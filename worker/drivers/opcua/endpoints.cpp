@@ -89,13 +89,13 @@ Result<ChosenToken> choose_token(const Endpoint& endpoint, const SignIn& sign_in
             plain = ChosenToken{token.id, *cipher};
         }
     }
-    if (plain && (private_channel || sign_in.allow_plain_password)) return *plain;
+    if (plain && (private_channel || sign_in.allow_plain_sign_in)) return *plain;
     const auto refuse = [](const char* why) { return make_error(ErrorKind::kConflict, why); };
     if (plain) {
         return refuse(
             "the server wants the password unencrypted on a connection that is not encrypted either; choose "
             "option "
-            "security=basic256sha256_sign_encrypt, or set allow_plain_password=true when the network can be "
+            "security=basic256sha256_sign_encrypt, or set allow_plain_sign_in=true when the network can be "
             "trusted");
     }
     if (unknown_cipher)

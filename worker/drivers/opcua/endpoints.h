@@ -9,7 +9,7 @@ namespace fieldwarden::worker::opcua {
 struct SignIn {
     std::string username;  // empty: anonymous
     std::string password;
-    bool allow_plain_password = false;  // over a connection that anybody can read
+    bool allow_plain_sign_in = false;  // over a connection that anybody can read
 };
 
 // The one with the wanted mode (None, or Basic256Sha256) and the highest level the server gives it. The error

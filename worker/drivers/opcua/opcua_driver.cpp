@@ -58,7 +58,7 @@ Result<std::unique_ptr<Driver>> make_opcua(const DeviceConfig& config) {
     session.url = config.address;
     session.name = fmt::format("Fieldwarden {}", config.device_code);
     session.mode = mode_of(text("security"));
-    session.sign_in = {text("username"), text("password"), text("allow_plain_password") == "true"};
+    session.sign_in = {text("username"), text("password"), text("allow_plain_sign_in") == "true"};
     session.trust.trust = text("trust") == "known" ? Trust::kKnown : Trust::kFirstUse;
     session.trust.pinned_sha256 = text("server_certificate_sha256");
     if (!session.trust.pinned_sha256.empty() && !is_fingerprint(session.trust.pinned_sha256))
