@@ -10,7 +10,7 @@
 //
 //   {"do": "connect"} {"do": "disconnect"} {"do": "read"} {"do": "subscribe", "period_ms": 100}
 //   {"do": "take", "wait_ms": 500} {"do": "write", "point": 0, "value": 7} {"do": "browse", "node": "…"}
-//   {"do": "stats"}
+//   {"do": "interrupt"} {"do": "stats"}
 //
 //   {"ok": true, …} or {"ok": false, "kind": "timeout", "error": "…"}, with "samples" of a read or take.
 #include <fmt/format.h>
@@ -112,6 +112,10 @@ class Commands {
         if (name == "connect") return driver_->connect();
         if (name == "disconnect") {
             driver_->disconnect();
+            return {};
+        }
+        if (name == "interrupt") {
+            driver_->interrupt();
             return {};
         }
         if (name == "read") {

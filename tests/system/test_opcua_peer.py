@@ -327,6 +327,22 @@ def test_changes_come_by_themselves(server, probes, security):
     eventually(lambda: server.do(do="sessions")["sessions"] == 0, "the session closed on the server")
 
 
+@pytest.mark.parametrize("security", MODES)
+def test_an_interrupted_driver_still_closes_its_session(server, probes, security):
+    before = server.do(do="sessions")
+    probe = probes(server.url, [(node("Int16"), "int16")], f"security={security}")
+    probe.do("subscribe", period_ms=100)
+    probe.take_until(lambda samples: samples, "the first value")
+    assert server.do(do="sessions")["sessions"] == before["sessions"] + 1
+    probe.do("interrupt")
+    for name in ("take", "read", "connect"):
+        assert not probe.tell(do=name)["ok"], name
+    probe.do("disconnect")
+    eventually(lambda: server.do(do="sessions") == before, "the session closed on the server")
+    probe.do("connect")
+    assert probe.read()[0]["quality"] == "good"
+
+
 def test_a_subscription_of_many_items(server, probes):
     probe = probes(server.url, [(node(f"V{i}"), "int32") for i in range(300)])
     probe.do("subscribe", period_ms=100)
