@@ -135,6 +135,8 @@ Status SecureChannel::hello(const std::string& url, MonoTime deadline) {
 }
 
 Status SecureChannel::exchange_keys(bool renew, MonoTime deadline) {
+    // Before a sequence number is used up: the channel stays whole for the farewell.
+    if (line_.called_off()) return line_.error(ErrorKind::kUnavailable, "interrupted");
     const bool secure = security_.mode != SecurityMode::kNone;
     OpenSecureChannelRequest request;
     request.renew = renew;
@@ -217,6 +219,8 @@ void SecureChannel::close(MonoTime deadline) {
 
 Result<std::uint32_t> SecureChannel::send(View body, MonoTime deadline) {
     if (!open_) return line_.error(ErrorKind::kUnavailable, "not connected");
+    // Before a sequence number is used up: the channel stays whole for the farewell.
+    if (line_.called_off()) return line_.error(ErrorKind::kUnavailable, "interrupted");
     const auto room = body_limit(security_.mode, peer_limits_.receive_buffer);
     const auto chunks = std::max<std::size_t>((body.size() + room - 1) / room, 1);
     if ((peer_limits_.max_message != 0 && body.size() > peer_limits_.max_message) ||

@@ -33,6 +33,8 @@ class Line {
     Result<std::size_t> receive(std::span<std::uint8_t> out, MonoTime deadline);
     // The farewell goes on in spite of an interrupt.
     void begin_farewell() { farewell_ = true; }
+    // Interrupted, and not saying farewell: nothing is to be sent or waited for.
+    [[nodiscard]] bool called_off() const { return interrupted() && !farewell_; }
 
     [[nodiscard]] bool is_open() const { return stream_.is_open(); }
     [[nodiscard]] const TcpStream& stream() const { return stream_; }
@@ -45,8 +47,6 @@ class Line {
     }
 
   private:
-    [[nodiscard]] bool called_off() const { return interrupted() && !farewell_; }
-
     TcpStream stream_;
     std::atomic<bool> interrupted_ = false;
     std::atomic<bool> standing_ = false;

@@ -90,6 +90,8 @@ void Session::forget_session() {
 // --- connecting ------------------------------------------------------------------------------------------
 
 Status Session::connect() {
+    // Before anything is given up: what stands is closed by disconnect().
+    if (line_.interrupted()) return line_.error(ErrorKind::kUnavailable, "connecting was interrupted");
     active_ = false;
     farewell_ = false;
     posted_.clear();
@@ -235,7 +237,7 @@ Status Session::activate() {
 }
 
 bool Session::disconnect() {
-    if (usable()) {
+    if (active_ && channel_.is_open()) {
         farewell_ = true;
         line_.begin_farewell();
         const auto patience = std::min(settings_.timeout, kFarewell);
@@ -303,7 +305,7 @@ Result<Buffer> Session::exchange(std::uint32_t type, View payload, std::uint32_t
     const auto sent_at = now();
     const auto id = send(type, payload, timeout);
     if (!id) {
-        if (channel_.is_open()) fault_ = status::kBadRequestTooLarge;
+        if (id.error().kind == ErrorKind::kTooLarge) fault_ = status::kBadRequestTooLarge;
         return id.error();
     }
     const auto deadline = sent_at + timeout;

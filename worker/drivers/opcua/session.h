@@ -39,8 +39,8 @@ class Session {
     // True: nothing is left of it on the server, subscriptions included.
     bool disconnect();
     [[nodiscard]] ConnectStep failed_step() const { return failed_step_; }
-    // Signed in, and no call has found the connection or the session broken.
-    [[nodiscard]] bool usable() const { return active_ && channel_.is_open(); }
+    // Signed in, not interrupted, and no call has found the connection or the session broken.
+    [[nodiscard]] bool usable() const { return active_ && channel_.is_open() && !line_.called_off(); }
     // Rises with every session made: subscriptions of another number are to be transferred.
     [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
