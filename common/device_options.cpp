@@ -87,7 +87,19 @@ constexpr std::array kOpcUa{
            "security policy and mode"),
     text("username", "user name; empty: anonymous"),
     text("password", "password of the user"),
+    // No word for a secret in its name: its value would be masked wherever it stands.
+    boolean("allow_plain_sign_in", "false", "send the password unencrypted when the server wants it so"),
+    choice("trust", "first_use|known", "first_use",
+           "whether a server certificate that is not known yet is kept and trusted"),
+    text("server_certificate_sha256", "fingerprint the server's certificate must have; empty: see trust"),
     choice("mode", "subscribe|poll", "subscribe", "how values are taken"),
+    integer("publishing_interval_ms", 0, 3'600'000, "0",
+            "how often the server sends what changed; 0: as the shortest period, from 50 to 1000"),
+    integer("queue_size", 1, 10'000, "1", "changes of one point the server keeps between two messages"),
+    boolean("server_deadband", "false", "let the server leave out changes smaller than the deadband"),
+    integer("session_timeout_ms", 10'000, 3'600'000, "60000",
+            "how long the server keeps the session of a connection that broke"),
+    integer("illegal_retry_s", 1, 86'400, "60", "seconds until a node the server refused is tried again"),
 };
 
 constexpr std::array kMqtt{

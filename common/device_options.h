@@ -45,5 +45,6 @@ struct HostPort {
 Result<HostPort> parse_host_port(std::string_view text, std::uint16_t default_port);
 
 inline constexpr std::uint16_t kModbusPort = 502;  // V1.1b3 over TCP, IANA
+inline constexpr std::uint16_t kOpcUaPort = 4840;  // IANA
 
 }  // namespace fieldwarden

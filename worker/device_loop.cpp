@@ -336,7 +336,7 @@ void DeviceLoop::Impl::hand_on(double cycle_ms) {
     const auto read = batch.size();
     const auto good = static_cast<std::uint64_t>(std::count_if(
         batch.begin(), batch.end(), [](const Sample& sample) { return sample.quality == Quality::kGood; }));
-    const auto time = batch.empty() ? clock.utc_now() : batch.back().time;
+    const auto time = clock.utc_now();  // a sample may carry the device's own, of days ago
     enter(Where::kHandover);
     if (events.on_live && !batch.empty()) events.on_live(batch);
     changes.clear();

@@ -6,6 +6,7 @@
 
 #include "common/device_options.h"
 #include "common/mqtt_address.h"
+#include "common/node_id.h"
 #include "supervisor/workbook/text.h"
 
 namespace fieldwarden::supervisor {
@@ -111,7 +112,6 @@ std::string mc_fault_in_chinese(McFault fault, std::string_view text, DataType t
 
 std::optional<std::string> device_address_problem(Protocol protocol, std::string_view address,
                                                   Language language) {
-    constexpr std::uint16_t kOpcUaPort = 4840;
     switch (protocol) {
         case Protocol::kModbusTcp:
             return network_address_problem(address, kModbusPort, language);
@@ -167,44 +167,13 @@ std::optional<std::string> mc_type_problem(std::string_view address, DataType ty
 }
 
 std::optional<std::string> node_id_problem(std::string_view address, Language language) {
-    const auto help = [&] {
-        return say(language,
-                   "'{}' is no NodeId; write ns=2;s=Temp, ns=2;i=1001, ns=2;g=<guid> or ns=2;b=<base64>",
-                   "“{}”不是 NodeId，请写成 ns=2;s=Temp、ns=2;i=1001、ns=2;g=<guid> 或 ns=2;b=<base64>",
-                   shortened(address, kShown));
-    };
-    if (address.starts_with("ns=")) {
-        const auto semicolon = address.find(';');
-        std::uint16_t index = 0;
-        if (semicolon == std::string_view::npos || !whole_number(address.substr(3, semicolon - 3), index)) {
-            return help();
-        }
-        address.remove_prefix(semicolon + 1);
-    }
-    if (address.size() < 3 || address[1] != '=') return help();
-    const auto value = address.substr(2);
-    switch (address[0]) {
-        case 'i': {
-            std::uint32_t number = 0;
-            return whole_number(value, number) ? std::nullopt : std::optional{help()};
-        }
-        case 's':
-            return std::nullopt;
-        case 'g': {
-            const auto shape_fits = value.size() == 36 && value[8] == '-' && value[13] == '-' &&
-                                    value[18] == '-' && value[23] == '-' &&
-                                    all_among(value, "0123456789abcdefABCDEF-");
-            return shape_fits ? std::nullopt : std::optional{help()};
-        }
-        case 'b': {
-            const bool fits =
-                value.size() % 4 == 0 &&
-                all_among(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=");
-            return fits ? std::nullopt : std::optional{help()};
-        }
-        default:
-            return help();
-    }
+    if (parse_opcua_address(address)) return std::nullopt;
+    return say(language,
+               "'{}' is no NodeId; write ns=2;s=Temp, ns=2;i=1001, ns=2;g=<guid>, ns=2;b=<base64> or "
+               "path:/Objects/2:Boiler/2:Temp, with [3] for an element of an array",
+               "“{}”不是 NodeId，请写成 ns=2;s=Temp、ns=2;i=1001、ns=2;g=<guid>、ns=2;b=<base64> 或 "
+               "path:/Objects/2:Boiler/2:Temp，数组元素加 [3]",
+               shortened(address, kShown));
 }
 
 std::optional<std::string> mqtt_address_problem(std::string_view address, Language language) {

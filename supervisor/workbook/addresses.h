@@ -23,7 +23,7 @@ std::optional<std::string> mc_address_problem(std::string_view address, const Mc
 std::optional<std::string> mc_type_problem(std::string_view address, DataType type, const McDialect& dialect,
                                            Language language);
 
-// [ns=<index>;](i=<number>|s=<text>|g=<guid>|b=<base64>), OPC UA Part 6, 5.3.1.10.
+// NodeIds, browse paths and array elements: common/node_id.h.
 std::optional<std::string> node_id_problem(std::string_view address, Language language);
 
 // <topic>[#<JSON pointer>]: a topic without wildcards, RFC 6901 behind the first '#'.

@@ -61,7 +61,8 @@ class PushSource {
     // out[i]; the samples of one point are in the order the device sent them, and there may be several.
     // Returns early, perhaps with nothing, after wake(). What is not taken in time is kept in a bounded
     // queue, the oldest dropped first and counted (DriverStats::overflowed). An error: the connection is no
-    // longer usable; what came before is in `out` all the same.
+    // longer usable; what came before is in `out` all the same. After disconnect() one call with no wait
+    // gives what had come before it: a broker that was told of it does not send it again.
     virtual Status take(std::chrono::milliseconds wait, std::vector<std::uint32_t>& which,
                         SampleBatch& out) = 0;
     virtual void wake() = 0;
@@ -91,17 +92,17 @@ class Driver {
 
     // Reads the points named by `due` (indices into DeviceConfig::points, each at most once) and appends
     // exactly one sample per index to `out`, in the order of `due`, each with its own quality and the time it
-    // was read. Returns an error when the
-    // connection is no longer usable: then every point not read is in `out` as bad, and the device loop calls
-    // disconnect() and backs off. A device that answers "illegal address" is no error here: only that point
-    // is bad.
+    // was read, or the device's own time of the value where the protocol carries one. Returns an error when
+    // the connection is no longer usable: then every point not read is in `out` as bad, and the device loop
+    // calls disconnect() and backs off. A device that answers "illegal address" is no error here: only that
+    // point is bad.
     virtual Status read(std::span<const std::uint32_t> due, SampleBatch& out) = 0;
 
     // Writes one point (index into DeviceConfig::points). `raw` is in the point's data type and range: the
     // caller has undone scale and offset and checked it. Success means the device said yes. kInvalidArgument:
     // this point cannot be written (an input, a read-only node), or the device refused the value; the
     // connection stays usable. Other kinds as of read(): the connection is no longer usable.
-    virtual Status write(std::uint32_t point, const Value& raw);
+    virtual Status write(std::uint32_t point, const Value& raw) = 0;
 
     // Makes a blocked connect(), read(), take() or write() return soon. Any thread. Sticky: until the next
     // disconnect(), all of them fail at once, so an interrupt between two calls is not lost.

@@ -22,6 +22,7 @@ constexpr Entry kDrivers[] = {
     {Protocol::kModbusRtu, modbus::make_modbus_rtu, nullptr},
     {Protocol::kMitsubishiMc, mc::make_mc, nullptr},
     {Protocol::kMqtt, nullptr, "fieldwarden-mqtt"},
+    {Protocol::kOpcUa, nullptr, "fieldwarden-opcua"},
 };
 
 }  // namespace

@@ -93,6 +93,9 @@ class ScriptedDriver final : public Driver {
         if (error) return *error;
         return {};
     }
+    Status write(std::uint32_t, const Value&) override {
+        return make_error(ErrorKind::kInvalidArgument, "scripted: read only");
+    }
     void interrupt() override {
         const std::lock_guard lock{script_.mutex};
         script_.interrupted = true;
