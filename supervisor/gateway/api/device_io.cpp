@@ -36,9 +36,6 @@ const Record* device_of(const HttpRequest& request, const PlantIndex& index) {
 }  // namespace
 
 HttpResponse write_point(const HttpRequest& request, Context& context) {
-    const auto index = context.indexes.current();
-    const auto* point = index->find(Kind::kPoint, request.param("id"));
-    if (!point) return missing("point", request.param("id"));
     const auto body = read_object(request);
     if (!body) return body.error();
     Members members(*body);
@@ -47,6 +44,9 @@ HttpResponse write_point(const HttpRequest& request, Context& context) {
     if (!value) members.add_error("value", "bad_value", "send the value as a number, a text or true/false");
     if (auto refusal = members.finish()) return std::move(*refusal);
 
+    const auto index = context.indexes.current();
+    const auto* point = index->find(Kind::kPoint, request.param("id"));
+    if (!point) return missing("point", request.param("id"));
     const std::string code{point->code()};
     if (const auto wait = context.writes.admit(code, system_clock().mono_now())) {
         auto response =
