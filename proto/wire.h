@@ -225,7 +225,9 @@ struct Browse {
 struct Diagnose {
     std::uint64_t request_id = 0;
 };
-// Tells the worker that its supervisor lives; every heartbeat is answered.
+// Tells the worker that its supervisor lives. Every kBeatsPerAck-th heartbeat is answered, and the one behind
+// Finished.
+inline constexpr std::uint64_t kBeatsPerAck = 4;
 struct BeatAck {
     std::uint64_t seq = 0;
 };

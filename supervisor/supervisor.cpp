@@ -31,7 +31,7 @@ std::optional<std::string> SupervisorLoop::on_hello(WorkerId worker, const proto
     if (spares_->owns(worker)) return spares_->on_hello(worker, hello);
     const auto code = task_of_worker_.find(worker);
     if (code == task_of_worker_.end()) return "the worker has ended";
-    auto& task = *find(code->second);
+    auto& task = *code->second;
     auto& track = *task.worker;
     if (hello.pid != track.process->pid() || hello.start_ticks != track.process->start_ticks()) {
         return fmt::format("the launch key of task {} belongs to process {}, not to {}", task.code,
@@ -79,7 +79,7 @@ void SupervisorLoop::on_message(WorkerId worker, proto::Message&& message) {
     if (spares_->owns(worker)) return spares_->on_message(worker, message);
     const auto code = task_of_worker_.find(worker);
     if (code == task_of_worker_.end()) return;  // it ended a moment ago
-    auto& task = *find(code->second);
+    auto& task = *code->second;
     if (auto* beat = std::get_if<proto::Heartbeat>(&message)) {
         on_beat(task, std::move(*beat));
     } else if (auto* connection = std::get_if<proto::Connection>(&message)) {
@@ -102,7 +102,10 @@ void SupervisorLoop::on_message(WorkerId worker, proto::Message&& message) {
 void SupervisorLoop::on_beat(TaskRuntime& task, proto::Heartbeat&& beat) {
     const auto now = clock_.mono_now();
     auto& worker = *task.worker;
-    link_->send(worker.id, proto::BeatAck{beat.seq});
+    // The last one carries the counters that the session ends with: the worker waits until they are taken.
+    if (beat.seq % proto::kBeatsPerAck == 0 || worker.finished) {
+        link_->send(worker.id, proto::BeatAck{beat.seq});
+    }
 
     const auto delivered_before = worker.beat      ? worker.beat->points_delivered
                                   : worker.adopted ? beat.points_delivered
@@ -204,7 +207,7 @@ void SupervisorLoop::on_exit(WorkerId worker, const ExitStatus& status, MonoTime
     if (spares_->owns(worker)) return spares_->on_exit(worker, status);
     const auto found = task_of_worker_.find(worker);
     if (found == task_of_worker_.end()) return;
-    auto& task = *find(found->second);
+    auto& task = *found->second;
     task.worker->exit = ExitNotice{status, exited_at};
     // The kernel tells of the end sooner than the link delivers the worker's last words, and those decide
     // whether a run was completed. A signal leaves no last words.
@@ -216,7 +219,7 @@ void SupervisorLoop::on_exit(WorkerId worker, const ExitStatus& status, MonoTime
 void SupervisorLoop::on_gone(WorkerId worker) {
     const auto found = task_of_worker_.find(worker);
     if (found == task_of_worker_.end()) return;
-    auto& task = *find(found->second);
+    auto& task = *found->second;
     if (task.worker->exit) conclude_exit(task);
 }
 
@@ -544,7 +547,7 @@ void SupervisorLoop::launched(TaskRuntime& task, WorkerTrack track) {
         if (!placed) log(LogLevel::kError, "no cgroup for task " + task.code + ": " + placed.error().message);
         track.memory_kills = cgroups_->memory_kills(task.code);
     }
-    task_of_worker_[track.id] = task.code;
+    task_of_worker_[track.id] = &task;
     auto secrets = task.config ? secrets_of(task.config.kept().outline()) : std::vector<std::string>{};
     secrets.push_back(track.launch_key);
     log_service_.watch(task.code, track.crash_offset, false, std::move(secrets));

@@ -257,7 +257,7 @@ bool SupervisorLoop::adopt(TaskRuntime& task, const ProcessRow& row, DesiredStat
         track.since = std::max(track.since, clock_.mono_now() - session_age);
     }
     link_->expect(track.launch_key, track.id);
-    task_of_worker_[track.id] = task.code;
+    task_of_worker_[track.id] = &task;
     task.worker = std::move(track);
     feed(task, {.kind = TaskEventKind::kAdopted,
                 .cause = fmt::format("process {}, started by an earlier supervisor", row.pid)});

@@ -164,7 +164,7 @@ class SupervisorLoop {
     std::optional<Cgroups> cgroups_;
 
     std::map<std::string, TaskRuntime, std::less<>> tasks_;
-    std::map<WorkerId, std::string> task_of_worker_;
+    std::unordered_map<WorkerId, TaskRuntime*> task_of_worker_;
     struct Waiting {
         std::string task_code;
         MonoTime not_before{};
