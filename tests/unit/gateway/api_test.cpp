@@ -59,7 +59,8 @@ TEST_F(ApiTest, WritesAPointAndSaysWhatTheDeviceHolds) {
     EXPECT_EQ(written.json()["task_code"], "T1");
     EXPECT_EQ(call("POST", "/api/v1/points/W001_F1/write", R"({"value": 1001})").status, 422);
     EXPECT_EQ(call("POST", "/api/v1/points/nothing/write", R"({"value": 1})").status, 404);
-    for (const auto* bad : {R"({})", R"({"value": null})", R"({"value": [1]})", R"({"value": 1, "force": true})"}) {
+    for (const auto* bad :
+         {R"({})", R"({"value": null})", R"({"value": [1]})", R"({"value": 1, "force": true})"}) {
         const auto refused = call("POST", "/api/v1/points/W001_F2/write", bad);
         EXPECT_EQ(refused.status, 422) << bad;
         EXPECT_FALSE(error_fields(refused).empty()) << bad;
