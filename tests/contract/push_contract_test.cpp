@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <future>
 #include <map>
 #include <numeric>
 
+#include "tests/simulator/opcua/opcua_simulator.h"
 #include "tests/unit/mqtt/broker.h"
 #include "worker/drivers/driver.h"
 
@@ -71,6 +73,49 @@ class MqttBroker final : public DeviceUnderTest {
   private:
     static std::string topic(std::uint32_t point) { return fmt::format("contract/{}", point); }
     testing_mqtt::Broker broker_;
+};
+
+class OpcUaServer final : public DeviceUnderTest {
+  public:
+    OpcUaServer() {
+        EXPECT_TRUE(server_.start());
+        for (std::uint32_t i = 0; i + 1 < kPoints; ++i) send(i, std::array{0});
+        EXPECT_TRUE(server_.pin("Text", {std::string{"A"}}));
+    }
+    DeviceConfig config() override {
+        DeviceConfig config;
+        config.device_code = "CONTRACT";
+        config.protocol = Protocol::kOpcUa;
+        config.address = fmt::format("opc.tcp://127.0.0.1:{}", server_.port());
+        config.options["timeout_ms"] = "2000";
+        for (std::uint32_t i = 0; i < kPoints; ++i) {
+            PointConfig point;
+            point.id = 1000 + i;
+            point.point_code = fmt::format("P{}", i);
+            const bool text = i + 1 == kPoints;
+            point.address = text ? "ns=2;s=Text" : "ns=2;s=" + node(i);
+            point.data_type = text ? DataType{BaseType::kString, 4} : DataType{BaseType::kInt32, 0};
+            config.points.push_back(point);
+        }
+        return config;
+    }
+    std::string malformed_address() override { return "ns=x;s=y"; }
+    std::string unknown_address() override { return "ns=2;s=Nowhere"; }
+    void unplug() override { server_.set_faults({.unplugged = true}); }
+    void heal() override { server_.set_faults({}); }
+    void send(std::uint32_t point, std::span<const int> values) override {
+        std::vector<simulator::opcua::Scalar> scalars;
+        for (const int value : values) scalars.emplace_back(static_cast<double>(value));
+        EXPECT_TRUE(server_.pin(node(point), scalars));
+    }
+    void send_text_that_is_no_utf8() override {
+        EXPECT_TRUE(server_.pin("Text", {std::string{"\xFF"
+                                                     "A"}}));
+    }
+
+  private:
+    static std::string node(std::uint32_t point) { return fmt::format("Many.{}", point); }
+    simulator::opcua::OpcUaSimulator server_;
 };
 
 struct Implementation {
@@ -333,8 +378,11 @@ TEST_P(PushContract, DisconnectMayBeCalledAtAnyTime) {
 
 INSTANTIATE_TEST_SUITE_P(
     Drivers, PushContract,
-    testing::Values(Implementation{
-        "mqtt", [] { return std::unique_ptr<DeviceUnderTest>{std::make_unique<MqttBroker>()}; }}),
+    testing::Values(
+        Implementation{"mqtt",
+                       [] { return std::unique_ptr<DeviceUnderTest>{std::make_unique<MqttBroker>()}; }},
+        Implementation{"opcua",
+                       [] { return std::unique_ptr<DeviceUnderTest>{std::make_unique<OpcUaServer>()}; }}),
     [](const auto& implementation) { return std::string{implementation.param.name}; });
 
 }  // namespace
