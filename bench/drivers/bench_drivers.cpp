@@ -33,6 +33,7 @@ using SteadyClock = std::chrono::steady_clock;
 using RowsOfProtocol = std::vector<bench::Row> (*)();
 constexpr RowsOfProtocol kProtocols[] = {
     bench::modbus_rows,
+    bench::mc_rows,
 };
 
 [[noreturn]] void give_up(const std::string& why) {

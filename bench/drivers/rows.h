@@ -36,6 +36,7 @@ struct Exchange {
 };
 std::unique_ptr<PlainClient> make_plain_tcp(const std::string& address, std::vector<Exchange> exchanges);
 
+std::vector<Row> mc_rows();
 std::vector<Row> modbus_rows();
 
 }  // namespace fieldwarden::bench
