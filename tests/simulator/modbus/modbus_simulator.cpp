@@ -23,8 +23,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr std::size_t kLongestCommand = 64 * 1024;
-
 }  // namespace
 
 struct ModbusSimulator::Impl {
@@ -128,7 +126,6 @@ void ModbusSimulator::stop() {
     if (!impl_->thread.joinable()) return;
     asio::post(impl_->io, [this] {
         for (const auto& device : impl_->devices) device->shut_down();
-        error_code ignored;
         impl_->io.stop();
     });
     impl_->thread.join();

@@ -29,7 +29,10 @@ std::string ModbusDriver::describe_write(const Place& place, std::size_t count) 
 
 Status ModbusDriver::write(std::uint32_t point, const Value& raw) {
     const auto& place = places_[point];
-    const auto& [id, type, order, bit] = points_[point];
+    const auto& target = points_[point];
+    const auto type = target.type;
+    const auto order = target.order;
+    const auto bit = target.bit;
     auto& unit =
         *std::find_if(units_.begin(), units_.end(), [&](const Unit& each) { return each.id == place.unit; });
     stats_.last_refusal.clear();
