@@ -408,7 +408,14 @@ void WorkerLoop::handle(const proto::TestStorage& message) {
 void WorkerLoop::handle(const proto::WritePoint& message) {
     if (message.device) log_.hide(secrets_of(*message.device));
     const auto loop = line_ && !message.device ? line_->devices->loop_of(message.point) : nullptr;
-    post_request(message.request_id, [loop, message] {
+    post_request(message.request_id, [loop, message, asked = clock_.mono_now(), this] {
+        // Requests are done one after the other. A write that had to wait must not reach the device after the
+        // operator was told that it failed.
+        if (clock_.mono_now() - asked > kAcquireDeadline) {
+            return refusal(
+                make_error(ErrorKind::kTimeout,
+                           "nothing was written: the worker was busy with other requests for too long"));
+        }
         Result<ReadBack> written =
             make_error(ErrorKind::kNotFound, "the task that runs does not hold this point");
         if (message.device) {

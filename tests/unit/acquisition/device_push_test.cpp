@@ -16,7 +16,8 @@ struct Sender {
     std::vector<std::vector<std::chrono::milliseconds>> subscriptions;
     std::optional<UtcTime> confirmed;
     bool reachable = true;
-    bool lost = false;  // the next take() fails
+    bool lost = false;       // the next take() fails
+    bool read_lost = false;  // the next read() fails
     bool refuses_subscription = false;
     bool awake = false;
     bool interrupted = false;
@@ -61,6 +62,8 @@ class SendingDriver final : public Driver, public PushSource {
     Status read(std::span<const std::uint32_t> due, SampleBatch& out) override {
         const std::lock_guard lock{sender_.mutex};
         for (const auto index : due) out.push_back(sample(index, sender_.held));
+        if (std::exchange(sender_.read_lost, false))
+            return make_error(ErrorKind::kUnavailable, "scripted: lost");
         return {};
     }
     Status write(std::uint32_t, const Value& raw) override {
@@ -241,6 +244,16 @@ TEST_F(DevicePush, AWaitingSourceIsWokenForWorkAndForTheEnd) {
     ASSERT_TRUE(counted);
     EXPECT_EQ(counted->device_code, "PRESS_1");
     loop->stop();
+}
+
+TEST_F(DevicePush, AReadThatFindsTheConnectionLostLeadsToANewSubscription) {
+    auto loop = make();
+    ASSERT_TRUE(loop->start(false));
+    sender_.send(0, 1);
+    ASSERT_TRUE(catcher_.wait([](const auto& samples) { return !samples.empty(); }));
+    sender_.set([](Sender& s) { s.read_lost = true; });
+    ASSERT_TRUE(loop->acquire_once(10s));
+    EXPECT_TRUE(sender_.wait([](const Sender& s) { return s.subscriptions.size() == 2; }));
 }
 
 TEST_F(DevicePush, WritesAreScaledCheckedAndReadBack) {
