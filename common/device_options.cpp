@@ -1,39 +1,16 @@
 #include "common/device_options.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <array>
-#include <charconv>
-#include <optional>
-#include <vector>
-
-#include "common/clock.h"
 
 namespace fieldwarden {
 
 namespace {
 
-using Type = OptionSpec::Type;
-
-constexpr OptionSpec integer(std::string_view name, std::int64_t least, std::int64_t most,
-                             std::string_view fallback, std::string_view help) {
-    return {.name = name,
-            .type = Type::kInteger,
-            .least = least,
-            .most = most,
-            .fallback = fallback,
-            .help = help};
-}
-constexpr OptionSpec choice(std::string_view name, std::string_view choices, std::string_view fallback,
-                            std::string_view help) {
-    return {.name = name, .type = Type::kChoice, .choices = choices, .fallback = fallback, .help = help};
-}
-constexpr OptionSpec boolean(std::string_view name, std::string_view fallback, std::string_view help) {
-    return {.name = name, .type = Type::kBoolean, .fallback = fallback, .help = help};
-}
+constexpr auto integer = OptionSpec::integer;
+constexpr auto choice = OptionSpec::choice;
+constexpr auto boolean = OptionSpec::boolean;
 constexpr OptionSpec text(std::string_view name, std::string_view help) {
-    return {.name = name, .help = help};
+    return OptionSpec::text(name, help);
 }
 
 constexpr std::array kCommon{
@@ -126,34 +103,6 @@ constexpr std::array kMqtt{
            "plain value, {\"value\": …}, or an object with the point's member"),
 };
 
-std::vector<OptionSpec> joined(std::initializer_list<std::span<const OptionSpec>> parts) {
-    std::vector<OptionSpec> all;
-    for (const auto part : parts) all.insert(all.end(), part.begin(), part.end());
-    return all;
-}
-
-const OptionSpec* find_spec(std::span<const OptionSpec> specs, std::string_view name) {
-    const auto found =
-        std::find_if(specs.begin(), specs.end(), [&](const auto& spec) { return spec.name == name; });
-    return found == specs.end() ? nullptr : &*found;
-}
-
-std::optional<std::int64_t> whole_number(std::string_view value) {
-    std::int64_t number = 0;
-    const auto [rest, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (value.empty() || error != std::errc{} || rest != value.data() + value.size()) return std::nullopt;
-    return number;
-}
-
-bool among(std::string_view choices, std::string_view value) {
-    while (!choices.empty()) {
-        const auto bar = std::min(choices.find('|'), choices.size());
-        if (choices.substr(0, bar) == value) return true;
-        choices.remove_prefix(std::min(bar + 1, choices.size()));
-    }
-    return false;
-}
-
 }  // namespace
 
 std::span<const OptionSpec> device_options(Protocol protocol) {
@@ -177,107 +126,16 @@ std::span<const OptionSpec> device_options(Protocol protocol) {
     return {};
 }
 
-Status check_options(std::span<const OptionSpec> specs, std::string_view owner, const Options& options) {
-    const auto refuse = [](std::string why) {
-        return make_error(ErrorKind::kInvalidArgument, std::move(why));
-    };
-    for (const auto& [name, value] : options) {
-        const auto* spec = find_spec(specs, name);
-        if (spec == nullptr) {
-            std::string known;
-            for (const auto& other : specs)
-                known += fmt::format("{}{}", known.empty() ? "" : ", ", other.name);
-            return refuse(
-                fmt::format("option '{}' is unknown for {}; known: {}", name.substr(0, 64), owner, known));
-        }
-        const auto got = fmt::format("option {}='{}'", name, value.substr(0, 64));
-        switch (spec->type) {
-            case Type::kInteger: {
-                const auto number = whole_number(value);
-                if (!number || *number < spec->least || *number > spec->most) {
-                    return refuse(fmt::format("{}: a whole number from {} to {} is wanted ({})", got,
-                                              spec->least, spec->most, spec->help));
-                }
-                break;
-            }
-            case Type::kDuration: {
-                const auto duration = parse_duration(value);
-                if (!duration || duration->count() < spec->least || duration->count() > spec->most) {
-                    return refuse(fmt::format("{}: a duration from {} to {} is wanted, as in 30s ({})", got,
-                                              format_duration(std::chrono::milliseconds{spec->least}),
-                                              format_duration(std::chrono::milliseconds{spec->most}),
-                                              spec->help));
-                }
-                break;
-            }
-            case Type::kChoice:
-                if (!among(spec->choices, value)) {
-                    return refuse(fmt::format("{}: use one of {}", got, spec->choices));
-                }
-                break;
-            case Type::kBoolean:
-                if (value != "true" && value != "false") {
-                    return refuse(fmt::format("{}: use true or false", got));
-                }
-                break;
-            case Type::kText:
-                break;
-        }
-    }
-    return {};
-}
-
 Status check_device_options(Protocol protocol, const Options& options) {
     return check_options(device_options(protocol), to_name(protocol), options);
 }
 
 std::string text_option(Protocol protocol, const Options& options, std::string_view name) {
-    if (const auto given = options.find(name); given != options.end()) return given->second;
-    const auto* spec = find_spec(device_options(protocol), name);
-    return spec == nullptr ? std::string{} : std::string{spec->fallback};
+    return text_option(device_options(protocol), options, name);
 }
 
 std::int64_t integer_option(Protocol protocol, const Options& options, std::string_view name) {
-    return whole_number(text_option(protocol, options, name)).value_or(0);
-}
-
-Result<HostPort> parse_host_port(std::string_view text, std::uint16_t default_port) {
-    const auto refuse = [&](std::string_view why) {
-        return make_error(ErrorKind::kInvalidArgument,
-                          fmt::format("address '{}': {}; write host:port, as in 192.168.0.10:{}",
-                                      text.substr(0, 128), why, default_port));
-    };
-    HostPort out{{}, default_port};
-    std::string_view port;
-    if (!text.empty() && text.front() == '[') {
-        const auto close = text.find(']');
-        if (close == std::string_view::npos) return refuse("the bracket of an IPv6 address is not closed");
-        out.host = text.substr(1, close - 1);
-        const auto rest = text.substr(close + 1);
-        if (!rest.empty() && rest.front() != ':') return refuse("after ] comes :port");
-        if (!rest.empty()) port = rest.substr(1);
-        if (!rest.empty() && port.empty()) return refuse("the port is missing");
-    } else {
-        const auto colon = text.find(':');
-        out.host = text.substr(0, colon);
-        if (colon != std::string_view::npos) {
-            port = text.substr(colon + 1);
-            if (port.empty()) return refuse("the port is missing");
-            if (port.find(':') != std::string_view::npos) return refuse("an IPv6 address stands in brackets");
-        }
-    }
-    if (out.host.empty() || out.host.size() > 253) return refuse("the host is missing or too long");
-    const bool plain = std::all_of(out.host.begin(), out.host.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-               c == '-' || c == '_' || c == ':' || c == '%';
-    });
-    if (!plain) return refuse("the host holds a character that no host name has");
-    if (!port.empty()) {
-        const auto number = whole_number(port);
-        if (!number || *number < 1 || *number > 65535) return refuse("the port is 1 to 65535");
-        out.port = static_cast<std::uint16_t>(*number);
-    }
-    return out;
+    return integer_option(device_options(protocol), options, name);
 }
 
 }  // namespace fieldwarden

@@ -38,6 +38,7 @@ struct DeviceConfig {
     std::string device_name;
     std::string site_code;
     std::string type_code;
+    std::string stable_name;  // of the type: its super table in TDengine
     Protocol protocol = Protocol::kModbusTcp;
     std::string address;  // host:port, /dev/ttyS0, opc.tcp://…, mqtt://…
     Options options;

@@ -81,6 +81,7 @@ DeviceConfig device_from(const Json& json) {
     device.device_name = json.value("device_name", std::string{});
     device.site_code = json.value("site_code", std::string{});
     device.type_code = json.value("type_code", std::string{});
+    device.stable_name = json.value("stable_name", std::string{});
     device.protocol = enum_at(json, "protocol", Protocol::kModbusTcp);
     device.address = json.at("address").get<std::string>();
     device.options = json.value("options", Options{});
@@ -146,13 +147,10 @@ Json to_json(const DeviceConfig& device) {
     Json points = Json::array();
     for (const auto& point : device.points) points.push_back(point_to_json(point));
     return {
-        {"device_code", device.device_code},
-        {"device_name", device.device_name},
-        {"site_code", device.site_code},
-        {"type_code", device.type_code},
-        {"protocol", to_name(device.protocol)},
-        {"address", device.address},
-        {"options", device.options},
+        {"device_code", device.device_code}, {"device_name", device.device_name},
+        {"site_code", device.site_code},     {"type_code", device.type_code},
+        {"stable_name", device.stable_name}, {"protocol", to_name(device.protocol)},
+        {"address", device.address},         {"options", device.options},
         {"points", std::move(points)},
     };
 }

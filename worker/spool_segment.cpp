@@ -15,7 +15,8 @@ namespace fieldwarden::worker {
 namespace {
 
 constexpr std::uint64_t kSegmentMagic = 0x314c4f4f50535746;  // "FWSPOOL1"
-constexpr std::uint8_t kDirectoryFormat = 1;
+// Format 1 has no stable_name; it is still read.
+constexpr std::uint8_t kDirectoryFormat = 2;
 constexpr std::size_t kCursorSlotBytes = 64;
 constexpr std::size_t kScanChunkBytes = 256U << 10;
 
@@ -98,8 +99,8 @@ Bytes encode_directory(const PointDirectory& directory) {
     for (const auto& [id, point] : directory) {
         writer.put_varint(id - previous);
         previous = id;
-        for (const auto* text :
-             {&point.site_code, &point.device_code, &point.device_name, &point.type_code, &point.unit}) {
+        for (const auto* text : {&point.site_code, &point.device_code, &point.device_name, &point.type_code,
+                                 &point.unit, &point.stable_name}) {
             writer.put_varint(index_of(*text));
         }
         writer.put_text(point.point_code);
@@ -121,7 +122,8 @@ Result<PointDirectory> decode_directory(ByteSpan bytes) {
         return make_error(ErrorKind::kCorrupt, "the point directory does not decode");
     };
     ByteReader reader{bytes};
-    if (reader.get<std::uint8_t>() != kDirectoryFormat) return corrupt();
+    const auto format = reader.get<std::uint8_t>();
+    if (format < 1 || format > kDirectoryFormat) return corrupt();
     const auto text_count = reader.get_varint();
     if (text_count > reader.remaining()) return corrupt();
     std::vector<std::string_view> texts;
@@ -134,8 +136,9 @@ Result<PointDirectory> decode_directory(ByteSpan bytes) {
     for (std::uint64_t i = 0; i < point_count; ++i) {
         id += reader.get_varint();
         PointIdentity point;
-        for (auto* text :
-             {&point.site_code, &point.device_code, &point.device_name, &point.type_code, &point.unit}) {
+        for (auto* text : {&point.site_code, &point.device_code, &point.device_name, &point.type_code,
+                           &point.unit, &point.stable_name}) {
+            if (format == 1 && text == &point.stable_name) continue;
             const auto index = reader.get_varint();
             if (index >= texts.size()) return corrupt();
             *text = texts[index];

@@ -48,9 +48,9 @@ PointDirectory directory_of(const TaskConfig& config) {
     PointDirectory directory;
     for (const auto& device : config.devices) {
         for (const auto& point : device.points) {
-            directory.emplace(point.id,
-                              PointIdentity{device.site_code, device.device_code, device.device_name,
-                                            device.type_code, point.point_code, point.unit, point.data_type});
+            directory.emplace(point.id, PointIdentity{device.site_code, device.device_code,
+                                                      device.device_name, device.type_code, point.point_code,
+                                                      point.unit, point.data_type, device.stable_name});
         }
     }
     return directory;

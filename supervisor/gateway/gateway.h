@@ -40,7 +40,7 @@ struct Services {
     // What this build can run: configuration for others is refused.
     std::vector<Protocol> protocols{Protocol::kModbusTcp, Protocol::kModbusRtu, Protocol::kMitsubishiMc,
                                     Protocol::kOpcUa, Protocol::kMqtt};
-    std::vector<std::string_view> sink_types{"history"};
+    std::vector<std::string_view> sink_types{"history", "influxdb", "kafka", "postgres", "tdengine", "mqtt"};
     // Where the gateway's own log lines go; called from any thread.
     std::function<void(proto::LogLevel, std::string_view)> log = [](proto::LogLevel, std::string_view) {};
 };

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "common/device_options.h"
+#include "common/sink_options.h"
 #include "supervisor/plant/plant.h"
 #include "supervisor/plant/run_plan.h"
 #include "supervisor/plant/task_options.h"
@@ -105,13 +106,17 @@ Result<PointConfig> compile_point(const Record& record) {
     return point;
 }
 
-Result<DeviceConfig> compile_device_record(const Record& record, const std::vector<const Record*>& points) {
+Result<DeviceConfig> compile_device_record(const Plant& plant, const Record& record,
+                                           const std::vector<const Record*>& points) {
     Cells cells{Kind::kDevice, record};
     DeviceConfig device;
     device.device_code = record.code();
     device.device_name = cells.copy("device_name");
     device.site_code = cells.copy("site_code");
     device.type_code = cells.copy("type_code");
+    if (const auto* type = plant.of(Kind::kDeviceType).find(device.type_code)) {
+        device.stable_name = cell_of(Kind::kDeviceType, *type, "stable_name");
+    }
     device.protocol = cells.choice<Protocol>("protocol");
     device.address = cells.copy("address");
     device.options = cells.parsed("options", parse_options);
@@ -140,6 +145,7 @@ Result<SinkConfig> compile_sink_record(const Record& record) {
         cells.fail("sink_code", "'history' is the embedded history's own code; choose another");
     }
     if (cells.error()) return *cells.error();
+    if (const auto fit = check_sink(sink); !fit) return fit.error();
     return sink;
 }
 
@@ -217,7 +223,8 @@ Result<std::vector<DeviceConfig>> compile_devices(const Plant& plant, Cells& tas
     for (const auto* device : wanted) {
         const auto of_device = points->find(device->code());
         static const std::vector<const Record*> kNone;
-        auto config = compile_device_record(*device, of_device == points->end() ? kNone : of_device->second);
+        auto config =
+            compile_device_record(plant, *device, of_device == points->end() ? kNone : of_device->second);
         if (!config) return config.error();
         point_count += config->points.size();
         compiled.push_back(std::move(*config));
@@ -330,7 +337,7 @@ Result<DeviceConfig> compile_device(const Plant& plant, std::string_view device_
     const auto* record = plant.of(Kind::kDevice).find(device_code);
     if (record == nullptr) return unknown(Kind::kDevice, device_code);
     const auto points = index_points(plant, {record});
-    return compile_device_record(*record, points.at(record->code()));
+    return compile_device_record(plant, *record, points.at(record->code()));
 }
 
 Result<SinkConfig> compile_sink(const Plant& plant, std::string_view sink_code) {

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/device_options.h"
+#include "common/sink_options.h"
 #include "supervisor/plant/task_options.h"
 #include "supervisor/workbook/addresses.h"
 #include "supervisor/workbook/text.h"
@@ -64,29 +65,6 @@ std::string option_help(const OptionSpec& spec, Language language) {
     return {};
 }
 
-struct SinkUrl {
-    std::string_view type;
-    std::string_view schemes;  // separated by '|'; "" for none
-    std::string_view example;
-};
-constexpr std::array kSinkUrls{
-    SinkUrl{"history", "", ""},
-    SinkUrl{"influxdb", "http://|https://", "http://host:8086"},
-    SinkUrl{"kafka", "kafka://", "kafka://host:9092,host:9092"},
-    SinkUrl{"postgres", "postgresql://|postgres://", "postgresql://user@host/database"},
-    SinkUrl{"tdengine", "http://|https://", "http://host:6041"},
-    SinkUrl{"mqtt", "mqtt://|mqtts://", "mqtt://host:1883"},
-};
-
-bool has_scheme(std::string_view schemes, std::string_view url) {
-    while (!schemes.empty()) {
-        const auto bar = std::min(schemes.find('|'), schemes.size());
-        if (url.starts_with(schemes.substr(0, bar)) && url.size() > bar) return true;
-        schemes.remove_prefix(std::min(bar + 1, schemes.size()));
-    }
-    return false;
-}
-
 }  // namespace
 
 std::size_t field_at(Kind kind, std::string_view name) {
@@ -140,7 +118,7 @@ void RecordChecks::options(Kind kind, std::string_view text, std::span<const Opt
         const auto& value = option.second;
         if (check_options(specs, owner, {{name, value}})) continue;
         const auto spec = std::find_if(specs.begin(), specs.end(),
-                                       [&](const OptionSpec& each) { return each.name == name; });
+                                       [&](const OptionSpec& each) { return covers(each, name); });
         if (spec == specs.end()) {
             NearestMatch match{name};
             for (const auto& each : specs) match.offer(each.name);
@@ -429,6 +407,7 @@ void RecordChecks::task(const Record& record, Findings& findings) {
 void RecordChecks::sink(const Record& record, Findings& findings) {
     static const auto kType = field_at(Kind::kSink, "type");
     static const auto kUrl = field_at(Kind::kSink, "url");
+    static const auto kOptions = field_at(Kind::kSink, "options");
     const auto type = cell(record, kType);
     if (type.empty()) return;
     if (std::find(rules_.sink_types.begin(), rules_.sink_types.end(), type) == rules_.sink_types.end()) {
@@ -446,11 +425,11 @@ void RecordChecks::sink(const Record& record, Findings& findings) {
                                 "“history”是内置历史库的编码，请使用其他编码"),
                             std::string{record.code()}});
     }
-    const auto known = std::find_if(kSinkUrls.begin(), kSinkUrls.end(),
-                                    [&](const SinkUrl& each) { return each.type == type; });
+    const auto* known = find_sink_type(type);
+    if (known == nullptr) return;
+    options(Kind::kSink, cell(record, kOptions), known->options, type, findings);
     const auto url = cell(record, kUrl);
-    if (known == kSinkUrls.end() || known->schemes.empty() || url.empty() || has_scheme(known->schemes, url))
-        return;
+    if (known->schemes.empty() || url.empty() || has_scheme_of(*known, url)) return;
     findings.push_back({kUrl, ProblemCode::kBadUrl,
                         say(language_, "the url of a sink of type {} is written as {}",
                             "{} 类型的存储，其连接地址应写成 {}", type, known->example),

@@ -33,6 +33,9 @@ class SinkUnderTest {
     virtual std::vector<StoredSample> contents() = 0;
     // Makes the store unreachable or unusable until `false`.
     virtual void break_store(bool broken) = 0;
+    // What the store at hand cannot hold, although its sink sends it; everything else must come back equal.
+    [[nodiscard]] virtual bool keeps_text() const { return true; }
+    [[nodiscard]] virtual bool keeps_quality() const { return true; }
 };
 
 struct SinkCase {

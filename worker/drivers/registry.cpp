@@ -4,7 +4,7 @@
 #include "worker/drivers/driver.h"
 #include "worker/drivers/mc/mc_driver.h"
 #include "worker/drivers/modbus/modbus_driver.h"
-#include "worker/drivers/module.h"
+#include "worker/module.h"
 
 namespace fieldwarden::worker {
 
@@ -30,7 +30,7 @@ constexpr Entry kDrivers[] = {
 Result<std::unique_ptr<Driver>> make_driver(const DeviceConfig& config) {
     for (const auto& entry : kDrivers) {
         if (entry.protocol != config.protocol) continue;
-        return entry.make != nullptr ? entry.make(config) : make_from_module(entry.module, config);
+        return entry.make != nullptr ? entry.make(config) : driver_from_module(entry.module, config);
     }
     std::string known;
     for (const auto& entry : kDrivers)

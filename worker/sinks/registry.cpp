@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "common/sink_options.h"
+#include "worker/module.h"
 #include "worker/sinks/history/history_sink.h"
 #include "worker/sinks/sink.h"
 
@@ -12,24 +14,26 @@ namespace {
 
 struct Row {
     std::string_view type;
+    // Exactly one of the two.
     Result<std::unique_ptr<Sink>> (*make)(const SinkConfig&, const SinkContext&);
+    std::string_view module;
 };
 
 constexpr std::array kSinks{
-    Row{"history", make_history_sink},
+    Row{"history", make_history_sink, {}},
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Sink>> make_sink(const SinkConfig& config, const SinkContext& context) {
-    std::string known;
+    if (const auto fit = check_sink(config); !fit) return fit.error();
     for (const auto& row : kSinks) {
-        if (row.type == config.type) return row.make(config, context);
-        known += known.empty() ? "" : ", ";
-        known += row.type;
+        if (row.type != config.type) continue;
+        return row.make != nullptr ? row.make(config, context)
+                                   : sink_from_module(row.module, config, context);
     }
-    return make_error(ErrorKind::kInvalidArgument, fmt::format("sink {}: unknown type '{}'; known: {}",
-                                                               config.sink_code, config.type, known));
+    return make_error(ErrorKind::kInvalidArgument, fmt::format("sink {}: this build has no sink of type {}",
+                                                               config.sink_code, config.type));
 }
 
 }  // namespace fieldwarden::worker

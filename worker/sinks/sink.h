@@ -35,6 +35,7 @@ struct PointIdentity {
     std::string point_code;
     std::string unit;
     DataType data_type;
+    std::string stable_name = {};  // of the device's type: its super table in TDengine
 
     bool operator==(const PointIdentity&) const = default;
 };

@@ -130,7 +130,7 @@ TEST(SpoolTest, SamplesKeepTheDirectoryTheyWereAcquiredUnder) {
 
 TEST(SpoolTest, DirectoryBytesComeBackEqual) {
     auto directory = directory_of("设备-1");
-    directory[4'000'000'000] = {"", "", "", "", "", "", {BaseType::kString, 250}};
+    directory[4'000'000'000] = {"", "", "", "", "", "", {BaseType::kString, 250}, "st_welding"};
     const auto encoded = encode_directory(directory);
     const auto decoded = decode_directory(encoded);
     ASSERT_TRUE(decoded);

@@ -162,15 +162,15 @@ TEST_F(ApiTest, SecretsAreWriteOnly) {
     }
     const auto sink = call("GET", "/api/v1/sinks/archive").json();
     EXPECT_EQ(sink["options"]["token"], "********");
-    EXPECT_EQ(sink["url"], "history://user:********@local");
+    EXPECT_EQ(sink["url"], "http://user:********@local:8086");
     // The mask keeps what is stored.
-    ASSERT_EQ(call("PATCH", "/api/v1/sinks/archive", R"({"options":{"token":"********","note":"x"}})").status,
+    ASSERT_EQ(call("PATCH", "/api/v1/sinks/archive", R"({"options":{"token":"********","org":"x"}})").status,
               200);
     const auto stored = control_->plant()->of(Kind::kSink).find("archive");
     EXPECT_NE(cell_of(Kind::kSink, *stored, "options").find("planted-secret"), std::string::npos);
     // A mask that stands for nothing is refused.
     EXPECT_EQ(call("POST", "/api/v1/sinks",
-                   R"({"sink_code":"N","type":"history","url":"x","options":{"token":"********"}})")
+                   R"({"sink_code":"N","type":"influxdb","url":"http://x","options":{"token":"********"}})")
                   .status,
               422);
     // A secret that does not fit is not repeated in the refusal, nor in the audit trail after a change.

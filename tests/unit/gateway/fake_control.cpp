@@ -382,8 +382,8 @@ Result<PlantPtr> store_sample_plant(Store& store) {
         }
     }
     put(Kind::kSink, {{"sink_code", "archive"},
-                      {"type", "history"},
-                      {"url", "history://user:planted-secret@local"},
+                      {"type", "influxdb"},
+                      {"url", "http://user:planted-secret@local:8086"},
                       {"options", "token=planted-secret"}});
     put(Kind::kTask, {{"task_code", "T1"},
                       {"task_name", "Welders"},

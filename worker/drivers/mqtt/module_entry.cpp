@@ -1,5 +1,5 @@
-#include "worker/drivers/module.h"
 #include "worker/drivers/mqtt/mqtt_driver.h"
+#include "worker/module.h"
 
 extern "C" __attribute__((visibility("default"))) void fieldwarden_make_driver(
     const fieldwarden::DeviceConfig& config,

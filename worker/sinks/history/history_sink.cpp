@@ -130,12 +130,7 @@ Result<std::string> HistorySink::probe() {
 
 }  // namespace
 
-Result<std::unique_ptr<Sink>> make_history_sink(const SinkConfig& config, const SinkContext& context) {
-    if (!config.options.empty()) {
-        return make_error(ErrorKind::kInvalidArgument,
-                          fmt::format("sink {}: unknown option '{}'; the embedded history takes none",
-                                      config.sink_code, config.options.begin()->first));
-    }
+Result<std::unique_ptr<Sink>> make_history_sink(const SinkConfig& /*config*/, const SinkContext& context) {
     return std::unique_ptr<Sink>{std::make_unique<HistorySink>(context)};
 }
 
