@@ -54,7 +54,7 @@ Json write(const Heartbeat& m) {
     }
     Json sinks = Json::array();
     for (const auto& s : m.sinks) {
-        sinks.push_back(Json::array({s.sink_code, s.pending, s.retrying, s.dead, s.last_error}));
+        sinks.push_back(Json::array({s.sink_code, s.pending, s.retrying, s.dead, s.last_error, s.dead_reason}));
     }
     return {{"seq", m.seq},
             {"loop_ticks", m.loop_ticks},
@@ -109,7 +109,7 @@ void read(const Json& j, Heartbeat& m) {
     for (const auto& s : j.at("sinks")) {
         m.sinks.push_back({s.at(0).get<std::string>(), s.at(1).get<std::uint64_t>(),
                            s.at(2).get<std::uint64_t>(), s.at(3).get<std::uint64_t>(),
-                           s.at(4).get<std::string>()});
+                           s.at(4).get<std::string>(), s.size() > 5 ? s.at(5).get<std::string>() : ""});
     }
 }
 

@@ -76,8 +76,9 @@ struct SinkProgress {
     std::string sink_code;
     std::uint64_t pending = 0;   // samples in the spool that it has not got yet
     std::uint64_t retrying = 0;  // of these, being tried again
-    std::uint64_t dead = 0;      // refused for good
+    std::uint64_t dead = 0;      // refused for good and still on disk; those waiting for a retry are among them
     std::string last_error;      // empty while all is well
+    std::string dead_reason;     // of the newest that was refused; empty when there is none
 };
 
 // Every second. Counters count since the worker process started; they never go back.
@@ -99,7 +100,7 @@ struct Heartbeat {
     std::uint64_t spool_pending = 0;  // samples not yet delivered to every sink
     std::uint64_t spool_bytes = 0;
     std::uint64_t spool_dropped = 0;  // samples dropped because the spool was full
-    std::uint64_t dead_letters = 0;   // samples a sink refused for good
+    std::uint64_t dead_letters = 0;   // samples in dead letters, on disk now: no counter
     std::uint64_t retrying = 0;       // samples whose delivery failed and is being tried again
     bool paused = false;
     double period_ms = 0;  // in force

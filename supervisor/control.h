@@ -18,6 +18,7 @@
 #include "common/task_config.h"
 #include "proto/shapes.h"
 #include "proto/wire.h"
+#include "supervisor/dead_letters.h"
 #include "supervisor/health/vitals.h"
 #include "supervisor/logs/log_counters.h"
 #include "supervisor/logs/log_search.h"
@@ -136,6 +137,14 @@ class Control {
     virtual Result<LogPage> logs(const std::string& task_code, const LogQuery& query) = 0;
     // The newest of all tasks and the supervisor; without cursors.
     virtual LogPage all_logs(const LogQuery& query) = 0;
+    // Records that a sink refused for good: see supervisor/dead_letters.h. Retry and clear are audited; their
+    // answer has the tasks that had letters. kNotFound: no such task.
+    virtual Result<DeadLetterPage> dead_letters(const DeadLetterScope& scope, std::size_t page,
+                                                std::size_t page_size) = 0;
+    virtual Result<std::vector<DeadLetterChange>> retry_dead_letters(const DeadLetterScope& scope,
+                                                                     const Actor& actor) = 0;
+    virtual Result<std::vector<DeadLetterChange>> clear_dead_letters(const DeadLetterScope& scope,
+                                                                     const Actor& actor) = 0;
     // What the logs left out.
     [[nodiscard]] virtual LogCounters log_counters() const { return {}; }
 };

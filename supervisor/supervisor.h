@@ -75,6 +75,12 @@ class Supervisor final : public Control {
     Result<proto::ProbeResult> test_storage(const SinkConfig& sink) override;
     Result<LogPage> logs(const std::string& task_code, const LogQuery& query) override;
     LogPage all_logs(const LogQuery& query) override;
+    Result<DeadLetterPage> dead_letters(const DeadLetterScope& scope, std::size_t page,
+                                        std::size_t page_size) override;
+    Result<std::vector<DeadLetterChange>> retry_dead_letters(const DeadLetterScope& scope,
+                                                             const Actor& actor) override;
+    Result<std::vector<DeadLetterChange>> clear_dead_letters(const DeadLetterScope& scope,
+                                                             const Actor& actor) override;
     LogCounters log_counters() const override;
     // A line of the program around the supervisor (the gateway, the start): kept in log/supervisor.jsonl.
     void keep_line(proto::LogLevel level, std::string_view message);

@@ -25,7 +25,9 @@ Flusher::Flusher(FlusherOptions options, std::unique_ptr<Sink> sink, std::unique
       sink_(std::move(sink)),
       reader_(std::move(reader)),
       clock_(clock),
-      dead_letters_(options_.dead_letters_path, options_.dead_letters_bytes) {}
+      dead_letters_(options_.dead_letters_path, options_.dead_letters_bytes),
+      letter_retry_(options_.sink_code, dead_letters_, *sink_, clock_, options_.log),
+      letters_seen_(dead_letters_.fingerprint()) {}
 
 Flusher::~Flusher() {
     request_stop(milliseconds{0});
@@ -83,11 +85,16 @@ bool Flusher::out_of_time() const {
 }
 
 void Flusher::run() {
+    // Before the sink is there: what lies on disk is counted also while it is away.
+    count_letters();
     if (!open_sink()) return;
     while (!out_of_time()) {
+        take_letter_news();
         const auto limits = sink_->limits();
-        const auto until = std::chrono::steady_clock::now() + kIdle;
+        const auto idle = std::chrono::steady_clock::now() + kIdle;
+        const auto until = letters_due_ ? std::min(idle, *letters_due_) : idle;
         const bool any = reader_->wait(limits.samples, stopping() ? milliseconds{0} : limits.linger, until);
+        if (!stopping()) retry_letters();
         if (!any) {
             if (stopping()) return;
             continue;
@@ -101,6 +108,71 @@ void Flusher::run() {
         samples_ = {};  // until the next batch there is nothing to remember
         if (sink_->knows_directory(directory_version_)) directory_.reset();
     }
+}
+
+void Flusher::look_at_letters() {
+    auto seen = dead_letters_.fingerprint();
+    if (seen == letters_seen_) return;
+    letters_seen_ = std::move(seen);
+    {
+        const std::lock_guard lock{mutex_};
+        letter_news_ = true;
+    }
+    reader_->interrupt();
+}
+
+void Flusher::take_letter_news() {
+    {
+        // Under the lock: an interrupt that says to stop comes after it and is not taken back.
+        const std::lock_guard lock{mutex_};
+        if (!letter_news_ || stopping_) return;
+        letter_news_ = false;
+        reader_->resume();
+    }
+    count_letters();
+    if (!dead_letters_.waiting().empty()) letters_due_ = std::chrono::steady_clock::now();
+}
+
+// One delivery of letters, when they are due.
+void Flusher::retry_letters() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!letters_due_ || now < *letters_due_) return;
+    const auto before = letter_retry_.delivered();
+    const auto step = letter_retry_.step();
+    {
+        const std::lock_guard lock{mutex_};
+        stats_.delivered += letter_retry_.delivered() - before;
+    }
+    switch (step) {
+        case LetterRetry::Step::kIdle:
+            letters_due_.reset();
+            letter_failures_ = 0;
+            count_letters();
+            return;
+        case LetterRetry::Step::kWorked:
+            letters_due_ = now;
+            letter_failures_ = 0;
+            return;
+        case LetterRetry::Step::kBlocked:
+            break;
+    }
+    ++letter_failures_;
+    const double random = std::uniform_real_distribution<double>{0.0, 1.0}(random_);
+    const auto delay =
+        letter_retry_.retry_after().value_or(backoff_delay(options_.backoff, letter_failures_, random));
+    letters_due_ = std::chrono::steady_clock::now() + delay;
+    if (letter_failures_ == 1 && options_.log) {
+        options_.log(LogLevel::kWarning,
+                     fmt::format("sink {}: dead letters are not taken now: {}; they are tried again",
+                                 options_.sink_code, letter_retry_.reason()));
+    }
+}
+
+void Flusher::count_letters() {
+    auto census = dead_letters_.count();
+    const std::lock_guard lock{mutex_};
+    stats_.dead = census.samples;
+    stats_.dead_reason = std::move(census.last_reason);
 }
 
 bool Flusher::open_sink() {
@@ -232,7 +304,9 @@ bool Flusher::bury(std::size_t index, const SpoolBatch& batch, const std::string
                                  reason, options_.dead_letters_path));
     }
     const std::lock_guard lock{mutex_};
-    stats_.dead += batch.records[index].samples;
+    // As count() does: what cannot be decoded is a letter without samples.
+    stats_.dead += records_[index].samples.size();
+    stats_.dead_reason = reason;
     return true;
 }
 

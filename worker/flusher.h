@@ -9,7 +9,10 @@
 // Records of one batch are delivered in spool order; what is kept goes before anything newer, so every point
 // keeps its order. A crash at any moment leads to a second delivery at most.
 //
-// Threads. start, request_stop, join: the owner's. stats: any.
+// Dead letters that the operator wants delivered again go to the sink between two batches of fresh data
+// (letter_retry.h); a sink that does not take them does not hold up anything else.
+//
+// Threads. start, request_stop, join, look_at_letters: the owner's. stats: any.
 #pragma once
 
 #include <condition_variable>
@@ -22,6 +25,7 @@
 
 #include "common/backoff.h"
 #include "worker/dead_letters.h"
+#include "worker/letter_retry.h"
 #include "worker/log_function.h"
 #include "worker/sinks/sink.h"
 #include "worker/spool.h"
@@ -38,7 +42,8 @@ struct FlusherOptions {
 
 struct FlusherStats {
     std::uint64_t delivered = 0;  // samples accepted since the process started
-    std::uint64_t dead = 0;       // samples in dead letters since the process started
+    std::uint64_t dead = 0;       // samples in dead letters on disk, those that wait for a retry included
+    std::string dead_reason;      // why the newest of them was refused
     std::uint64_t pending = 0;    // samples in the spool that this sink has not got yet
     std::uint64_t retrying = 0;   // of these, in a batch that failed and is being tried again
     std::string last_error;       // empty while all is well
@@ -59,6 +64,9 @@ class Flusher {
     // Waits for the thread; interrupts the sink when the grace is over.
     void join();
     [[nodiscard]] FlusherStats stats() const;
+    // Notices letters that somebody else has moved or removed since the last call: they are counted again,
+    // and those that wait are delivered. Returns at once.
+    void look_at_letters();
 
   private:
     using Work = std::vector<std::size_t>;  // records of the batch still to deliver, in order
@@ -73,6 +81,9 @@ class Flusher {
     bool wait_to_retry(const std::string& reason, std::uint64_t samples,
                        std::optional<std::chrono::milliseconds> retry_after);
     void recovered();
+    void take_letter_news();
+    void retry_letters();
+    void count_letters();
     [[nodiscard]] bool stopping() const;
     [[nodiscard]] bool out_of_time() const;
 
@@ -81,6 +92,10 @@ class Flusher {
     std::unique_ptr<SpoolReader> reader_;
     const Clock& clock_;
     DeadLetters dead_letters_;
+    LetterRetry letter_retry_;
+    std::optional<MonoTime> letters_due_;  // when those that wait are tried; unset: none wait
+    unsigned letter_failures_ = 0;         // in a row
+    std::string letters_seen_;             // the owner's: fingerprint of the last look
 
     // The directory of the batch in hand, decoded when it is first asked for.
     const PointDirectory* directory(const SpoolBatch& batch);
@@ -100,6 +115,7 @@ class Flusher {
     std::condition_variable wake_;
     FlusherStats stats_;
     bool stopping_ = false;
+    bool letter_news_ = true;
     bool done_ = true;
     MonoTime deadline_{};
     std::thread thread_;

@@ -54,7 +54,6 @@ Status SinkSet::apply(const TaskConfig& config) {
         it->second.flusher->request_stop(milliseconds{0});
         it->second.flusher->join();
         const auto stats = it->second.flusher->stats();
-        dead_before_ += stats.dead;
         delivered_before[it->first] = it->second.delivered_before + stats.delivered;
         it = sinks_.erase(it);
     }
@@ -80,9 +79,12 @@ void SinkSet::stop(milliseconds grace) {
     for (auto& [code, sink] : sinks_) sink.flusher->join();
 }
 
+void SinkSet::look_at_letters() {
+    for (auto& [code, sink] : sinks_) sink.flusher->look_at_letters();
+}
+
 SinkSet::Stats SinkSet::stats() const {
     Stats total;
-    total.dead = dead_before_;
     bool first = true;
     for (const auto& [code, sink] : sinks_) {
         const auto stats = sink.flusher->stats();
@@ -91,7 +93,8 @@ SinkSet::Stats SinkSet::stats() const {
         total.dead += stats.dead;
         total.retrying = std::max(total.retrying, stats.retrying);
         first = false;
-        total.sinks.push_back({code, stats.pending, stats.retrying, stats.dead, stats.last_error});
+        total.sinks.push_back(
+            {code, stats.pending, stats.retrying, stats.dead, stats.last_error, stats.dead_reason});
     }
     return total;
 }

@@ -31,6 +31,8 @@ class SinkSet {
         std::vector<proto::SinkProgress> sinks;
     };
     [[nodiscard]] Stats stats() const;
+    // Whether dead letters were moved or removed by somebody else. Returns at once.
+    void look_at_letters();
 
   private:
     struct Entry {
@@ -46,7 +48,6 @@ class SinkSet {
     LogFunction log_;
     const Clock& clock_;
     std::map<std::string, Entry> sinks_;
-    std::uint64_t dead_before_ = 0;  // of flushers that are gone
 };
 
 // The sinks of `config`, with the embedded history when there is none.

@@ -458,6 +458,12 @@ void WorkerLoop::handle(const proto::Diagnose& message) {
     });
 }
 
+// Being heard is all it says, and the link has noted it. It comes every few seconds while there is a
+// supervisor, which alone moves dead letters: the time to look at them.
+void WorkerLoop::handle(const proto::BeatAck&) {
+    if (line_) line_->sinks->look_at_letters();
+}
+
 void WorkerLoop::post_request(std::uint64_t request_id, std::function<proto::Reply()> work) {
     const bool posted = requests_->post([request_id, work = std::move(work)] {
         const auto started = std::chrono::steady_clock::now();

@@ -85,7 +85,7 @@ class WorkerLoop {
     void handle(const proto::WritePoint& message);
     void handle(const proto::Browse& message);
     void handle(const proto::Diagnose& message);
-    void handle(const proto::BeatAck&) {}  // being heard is all it says; the link has noted it
+    void handle(const proto::BeatAck& message);
     template <class Other>
     void handle(const Other&) {}
 

@@ -121,6 +121,24 @@ Reading read_sink(const AlertRule& rule, const TaskFact& task) {
     return reading;
 }
 
+// The letters outlast the worker: what a task that does not run left there is still there.
+Reading read_dead_letters(const AlertRule& rule, const TaskFact& task) {
+    if (!task.reported) return {};
+    if (task.dead_letters.empty()) return clear();
+    std::uint64_t samples = 0;
+    std::string who;
+    auto sinks = proto::Json::array();
+    for (const auto& sink : task.dead_letters) {
+        samples += sink.samples;
+        who += fmt::format("{}sink {}: {}", who.empty() ? "" : "; ", sink.sink_code, or_unknown(sink.reason));
+        sinks.push_back(sink.sink_code);
+    }
+    auto reading = active(hold_of(rule, milliseconds{0}), std::to_string(samples), std::move(who));
+    reading.context["dead_letters"] = samples;
+    reading.context["sinks"] = std::move(sinks);
+    return reading;
+}
+
 Reading read_operator(const AlertRule& rule, const TaskFact& task, MonoTime now) {
     if (task.operator_needed) {
         auto reading = active(hold_of(rule, milliseconds{0}), std::string{task.operator_category},
@@ -240,6 +258,8 @@ Reading read_task(const AlertRule& rule, const TaskFact& task, RestartMemory* re
             return read_spool(rule, task);
         case RuleKind::kSinkDown:
             return read_sink(rule, task);
+        case RuleKind::kDeadLetters:
+            return read_dead_letters(rule, task);
         case RuleKind::kConnection:
         case RuleKind::kThreshold:
         case RuleKind::kFrozen:
@@ -311,6 +331,7 @@ Reading read_point(const AlertRule& rule, const std::optional<Sample>& sample, P
         case RuleKind::kDataFlow:
         case RuleKind::kSpoolBacklog:
         case RuleKind::kSinkDown:
+        case RuleKind::kDeadLetters:
         case RuleKind::kDiskLow:
             break;
     }

@@ -44,6 +44,13 @@ struct TaskFact {
         std::string_view error;
     };
     std::vector<SinkTrouble> sinks;
+    // The sinks with dead letters on disk, and why the newest was refused.
+    struct DeadLetters {
+        std::string_view sink_code;
+        std::uint64_t samples = 0;
+        std::string_view reason;
+    };
+    std::vector<DeadLetters> dead_letters;
     // Recovery found that only a person can help, and why.
     bool operator_needed = false;
     std::string_view operator_cause;

@@ -102,6 +102,15 @@ constexpr std::array<RuleKindSpec, kRuleKindCount> kRuleKinds{{
      "Check the sink with test-storage; samples are kept in the spool meanwhile",
      {},
      milliseconds{std::chrono::seconds{30}}},
+    {RuleKind::kDeadLetters,
+     RuleSubject::kTask,
+     "A sink of the task refused samples for good: they lie in its dead letters",
+     "data_collection_error",
+     "task {task}: {value} samples were refused for good: {detail}",
+     "Mend what the reason names, then deliver them again with `fieldwarden dead-letters retry`, or clear "
+     "them",
+     {},
+     milliseconds{0}},
     {RuleKind::kDiskLow, RuleSubject::kSystem, "The file system of the data directory is nearly full",
      "resource_exhaustion", "the data directory has {value} MiB left: {detail}",
      "Make room, shorten the retention of the history, or move the data directory", kDiskParameters,
@@ -194,6 +203,7 @@ void check_complete(const AlertRule& rule, std::vector<RuleProblem>& problems) {
         case RuleKind::kDataFlow:
         case RuleKind::kFrozen:
         case RuleKind::kSinkDown:
+        case RuleKind::kDeadLetters:
             break;
     }
     if (spec_of(rule.kind).subject == RuleSubject::kPoint && rule.points.empty()) {

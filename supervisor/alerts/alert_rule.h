@@ -32,9 +32,10 @@ enum class RuleKind : std::uint8_t {
     kRateOfChange,    // … changes faster than `per_second`
     kSpoolBacklog,    // samples pile up in the task's spool
     kSinkDown,        // deliveries to a sink of the task fail
+    kDeadLetters,     // a sink of the task refused samples for good
     kDiskLow,         // the data directory's file system is nearly full
 };
-inline constexpr std::size_t kRuleKindCount = 11;
+inline constexpr std::size_t kRuleKindCount = 12;
 
 // What a rule has one alert for.
 enum class RuleSubject : std::uint8_t { kTask, kDevice, kPoint, kSystem };
@@ -56,6 +57,7 @@ struct EnumNames<supervisor::RuleKind> {
         {E::kRateOfChange, "rate_of_change"},
         {E::kSpoolBacklog, "spool_backlog"},
         {E::kSinkDown, "sink_down"},
+        {E::kDeadLetters, "dead_letters"},
         {E::kDiskLow, "disk_low"},
     }};
 };

@@ -65,6 +65,7 @@ TaskFact task_fact_of(const TaskRuntime& task, MonoTime) {
     fact.retrying = worker.beat->retrying;
     for (const auto& sink : worker.beat->sinks) {
         if (!sink.last_error.empty()) fact.sinks.push_back({sink.sink_code, sink.last_error});
+        if (sink.dead != 0) fact.dead_letters.push_back({sink.sink_code, sink.dead, sink.dead_reason});
     }
     // A worker that has just become ready, or goes on after a pause, has all its time to bring data.
     if (worker.ready_at)

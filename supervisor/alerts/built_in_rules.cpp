@@ -51,6 +51,9 @@ std::vector<AlertRule> built_in_rules() {
     sink.clear = seconds{10};
     rules.push_back(std::move(sink));
 
+    rules.push_back(built_in("dead_letters", "Sink refused samples for good", RuleKind::kDeadLetters,
+                             Severity::kWarning));
+
     auto disk = built_in("disk_low", "Disk nearly full", RuleKind::kDiskLow, Severity::kCritical);
     disk.numbers = {{"free_percent", 5}, {"free_mb", 512}};
     disk.clear = minutes{1};

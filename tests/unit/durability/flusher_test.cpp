@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/sample_block.h"
 #include "proto/shapes.h"
 #include "tests/unit/durability/spool_fixture.h"
 
@@ -120,6 +121,13 @@ class FlusherTest : public ::testing::Test {
             std::this_thread::yield();
         }
         return flusher_->stats().pending == pending;
+    }
+    bool dead(std::uint64_t samples) {
+        const auto deadline = std::chrono::steady_clock::now() + 30s;
+        while (flusher_->stats().dead != samples && std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::yield();
+        }
+        return flusher_->stats().dead == samples;
     }
     std::vector<proto::Json> dead_letters() {
         std::vector<proto::Json> letters;
@@ -267,6 +275,175 @@ TEST_F(FlusherTest, ARejectedRecordIsBuriedAndTheOthersGoOn) {
     ASSERT_TRUE(settled(0));
     EXPECT_EQ(dead_letters().size(), 3U);
     EXPECT_EQ(flusher_->stats().dead, 3U);
+}
+
+TEST_F(FlusherTest, LettersAreCountedAgainAfterARestart) {
+    sink_->answer = [](const auto& records) {
+        return DeliveryOutcome{std::vector(records.size(), Verdict::kRejected), "refused", {}, false};
+    };
+    fill(0, 3);
+    start();
+    ASSERT_TRUE(settled(0));
+    EXPECT_EQ(flusher_->stats().dead, 3U);
+    flusher_.reset();
+    start();
+    ASSERT_TRUE(sink_->wait([&] { return sink_->opened == 2; }));
+    EXPECT_EQ(flusher_->stats().dead, 3U);
+    EXPECT_EQ(flusher_->stats().dead_reason, "refused");
+}
+
+TEST_F(FlusherTest, LettersAreDeliveredAgainWhenTold) {
+    bool mended = false;
+    sink_->answer = [&](const auto& records) {
+        return DeliveryOutcome{std::vector(records.size(), mended ? Verdict::kAccepted : Verdict::kRejected),
+                               "no such column",
+                               {},
+                               false};
+    };
+    fill(0, 200);
+    start();
+    ASSERT_TRUE(settled(0));
+    {
+        const std::lock_guard lock{sink_->mutex};
+        mended = true;
+    }
+    std::filesystem::rename(directory_ + "/dead.jsonl", directory_ + "/dead.jsonl.retry.1");
+    flusher_->look_at_letters();
+    ASSERT_TRUE(accepted(200));
+    ASSERT_TRUE(dead(0));
+    EXPECT_EQ(sink_->accepted, range(0, 200));
+    EXPECT_FALSE(std::filesystem::exists(directory_ + "/dead.jsonl.retry.1"));
+    EXPECT_EQ(flusher_->stats().delivered, 200U);
+}
+
+TEST_F(FlusherTest, ALetterRefusedAgainGoesBackWithTheNewReason) {
+    std::string why = "first";
+    sink_->answer = [&](const auto& records) {
+        DeliveryOutcome outcome{{}, why, {}, why == "second"};
+        for (const auto& numbers : records) {
+            if (why == "second" && records.size() > 1) break;  // a batch is refused as a whole
+            outcome.verdicts.push_back(why == "first" || numbers.front() == 2 ? Verdict::kRejected
+                                                                              : Verdict::kAccepted);
+        }
+        return outcome;
+    };
+    fill(0, 5);
+    start();
+    ASSERT_TRUE(settled(0));
+    {
+        const std::lock_guard lock{sink_->mutex};
+        why = "second";
+    }
+    std::filesystem::rename(directory_ + "/dead.jsonl", directory_ + "/dead.jsonl.retry.1");
+    flusher_->look_at_letters();
+    ASSERT_TRUE(accepted(4));
+    ASSERT_TRUE(dead(1));
+    EXPECT_EQ(sink_->accepted, (std::vector<std::int64_t>{0, 1, 3, 4}));
+    const auto letters = dead_letters();
+    ASSERT_EQ(letters.size(), 1U);
+    EXPECT_EQ(letters[0]["reason"], "second");
+    EXPECT_EQ(letters[0]["samples"][0]["value"], 2);
+    EXPECT_EQ(flusher_->stats().dead_reason, "second");
+}
+
+TEST_F(FlusherTest, LettersThatAreKeptDoNotHoldUpFreshData) {
+    bool refusing = true;
+    bool away_for_letters = true;
+    sink_->answer = [&](const auto& records) {
+        DeliveryOutcome outcome{{}, "away", {}, false};
+        for (const auto& numbers : records) {
+            const bool letter = numbers.front() < 10;
+            outcome.verdicts.push_back(letter && refusing           ? Verdict::kRejected
+                                       : letter && away_for_letters ? Verdict::kKeep
+                                                                    : Verdict::kAccepted);
+        }
+        return outcome;
+    };
+    fill(0, 10);
+    start();
+    ASSERT_TRUE(settled(0));
+    {
+        const std::lock_guard lock{sink_->mutex};
+        refusing = false;
+    }
+    std::filesystem::rename(directory_ + "/dead.jsonl", directory_ + "/dead.jsonl.retry.1");
+    flusher_->look_at_letters();
+    fill(10, 60);
+    ASSERT_TRUE(accepted(50));
+    ASSERT_TRUE(settled(0));
+    EXPECT_EQ(sink_->accepted, range(10, 60));
+    EXPECT_EQ(flusher_->stats().dead, 10U);
+    // The next life takes them up by itself.
+    flusher_.reset();
+    {
+        const std::lock_guard lock{sink_->mutex};
+        away_for_letters = false;
+    }
+    start();
+    ASSERT_TRUE(accepted(60));
+    ASSERT_TRUE(dead(0));
+}
+
+TEST_F(FlusherTest, TornAndHostileLinesDoNotHoldUpTheOthers) {
+    sink_->answer = [](const auto& records) {
+        return DeliveryOutcome{std::vector(records.size(), Verdict::kRejected), "refused", {}, false};
+    };
+    fill(0, 2);
+    start();
+    ASSERT_TRUE(settled(0));
+    flusher_.reset();
+    std::string good;
+    {
+        std::ifstream file{directory_ + "/dead.jsonl"};
+        good.assign(std::istreambuf_iterator<char>{file}, {});
+    }
+    std::filesystem::remove(directory_ + "/dead.jsonl");
+    {
+        std::ofstream file{directory_ + "/dead.jsonl.retry.7", std::ios::binary};
+        file << "{\"seq\": 1}\n\n"
+             << std::string(100'000, '[') << "\n"
+             << std::string("\0\xff{", 3) << "\n"
+             << good << good.substr(0, good.size() / 3);
+    }
+    sink_->answer = nullptr;
+    start();
+    ASSERT_TRUE(accepted(2));
+    ASSERT_TRUE(dead(0));
+    EXPECT_EQ(sink_->accepted, range(0, 2));
+    std::ifstream aside{directory_ + "/dead.jsonl.unreadable"};
+    std::string line;
+    ASSERT_TRUE(std::getline(aside, line));
+    EXPECT_EQ(line, "{\"seq\": 1}");
+}
+
+TEST(DeadLetterLine, RebuildsSamplesAndPointsAsTheyWere) {
+    const SampleBatch samples{
+        {1, Quality::kGood, QualityCode::kNone, UtcTime{std::chrono::microseconds{1'234'567}}, 5.0},
+        {2, Quality::kGood, QualityCode::kNone, {}, std::uint64_t{1} << 63},
+        {3, Quality::kBad, QualityCode::kTimeout, {}, {}},
+        {4, Quality::kUncertain, QualityCode::kStale, {}, std::string{"\xff\0\"", 3}},
+        {9, Quality::kGood, QualityCode::kNone, {}, std::numeric_limits<double>::infinity()}};
+    PointDirectory points;
+    for (PointId id = 1; id <= 4; ++id) {
+        points[id] = {"S", "D", "设备", "T", "P" + std::to_string(id), "kW", {BaseType::kFloat64, 0}, "st"};
+    }
+    Bytes block;
+    encode_sample_block(samples, block);
+    std::string name = "/tmp/fw-letters-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    DeadLetters letters{name + "/dead.jsonl", 1U << 20};
+    ASSERT_TRUE(letters.add("a", {7, block, samples}, &points, "why", UtcTime{}));
+    std::ifstream file{name + "/dead.jsonl"};
+    std::string line;
+    ASSERT_TRUE(std::getline(file, line));
+    const auto letter = parse_dead_letter(line);
+    ASSERT_TRUE(letter) << letter.error().message;
+    EXPECT_EQ(letter->seq, 7U);
+    EXPECT_EQ(letter->samples, samples);
+    EXPECT_EQ(letter->points, points);
+    EXPECT_EQ(letters.count().samples, 5U);
+    for (std::size_t cut = 0; cut < line.size(); ++cut) EXPECT_FALSE(parse_dead_letter(line.substr(0, cut)));
+    std::filesystem::remove_all(name);
 }
 
 TEST_F(FlusherTest, ARecordThatCannotBeBuriedIsNotLost) {
