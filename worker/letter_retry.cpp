@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <fstream>
 
+#include "proto/shapes.h"
 #include "worker/spool_segment.h"
 
 namespace fieldwarden::worker {

@@ -18,24 +18,11 @@ using std::chrono::milliseconds;
 constexpr std::size_t kFiltersPerPacket = 100;
 constexpr milliseconds kGoodbye{1000};
 constexpr milliseconds kDiagnosis{500};
-// paho counts its own time-out in whole seconds; ours is the one that counts.
-constexpr milliseconds kPahoSlack{500};
 constexpr int kRefusedSubscription = 0x80;  // MQTT 3.1.1, section 3.9.3
 constexpr std::uint32_t kLargestPacket = 64U << 20;
 
 MonoTime mono_now() {
     return system_clock().mono_now();
-}
-
-std::string uri_of(const MqttBroker& broker) {
-    const auto& peer = broker.peer;
-    const bool is_v6 = peer.host.find(':') != std::string::npos;
-    return fmt::format("{}://{}{}{}:{}", broker.tls ? "ssl" : "tcp", is_v6 ? "[" : "", peer.host,
-                       is_v6 ? "]" : "", peer.port);
-}
-
-const char* or_null(const std::string& text) {
-    return text.empty() ? nullptr : text.c_str();
 }
 
 }  // namespace
@@ -147,7 +134,6 @@ Status Session::connect() {
         };
     } else {
         options.cleansession = settings_.clean_session ? 1 : 0;
-        options.MQTTVersion = MQTTVERSION_3_1_1;
         options.onSuccess = [](void* context, MQTTAsync_successData* data) {
             const Paho::Visit self{context};
             self->finish(self->connected, [&](Outcome& o) {
@@ -161,21 +147,8 @@ Status Session::connect() {
         };
     }
     options.context = &paho;
-    options.keepAliveInterval = static_cast<int>(settings_.keep_alive.count());
-    options.connectTimeout = static_cast<int>(
-        std::chrono::ceil<std::chrono::seconds>(settings_.connect_timeout + kPahoSlack).count());
-    options.automaticReconnect = 0;
-    options.username = or_null(settings_.username);
-    if (!settings_.password.empty()) {
-        options.binarypwd.data = settings_.password.data();
-        options.binarypwd.len = static_cast<int>(settings_.password.size());
-    }
+    fill_connect_options(settings_, options, tls);
     if (settings_.broker.tls) {
-        tls.trustStore = or_null(settings_.ca_file);
-        tls.keyStore = or_null(settings_.cert_file);
-        tls.privateKey = or_null(settings_.key_file);
-        tls.enableServerCertAuth = settings_.verify ? 1 : 0;
-        tls.verify = settings_.verify ? 1 : 0;
         tls.ssl_error_context = &paho;
         tls.ssl_error_cb = [](const char* text, std::size_t size, void* context) {
             const Paho::Visit self{context};
@@ -185,7 +158,6 @@ Status Session::connect() {
             });
             return 1;
         };
-        options.ssl = &tls;
     }
     const auto asked = MQTTAsync_connect(paho.handle, &options);
     MQTTProperties_free(&properties);

@@ -56,11 +56,4 @@ class Session {
     bool was_present_ = false;
 };
 
-// "mqtt broker.local:1883: <why>".
-Error broker_error(const Settings& settings, ErrorKind kind, std::string_view why);
-// What a CONNACK refused with: MQTT 3.1.1, section 3.2.2.3, and MQTT 5.0, section 3.2.2.2.
-std::string_view connack_text(int code);
-// A refused SUBSCRIBE, PUBLISH or a DISCONNECT of the broker: MQTT 5.0, section 2.4.
-std::string_view reason_text(int code);
-
 }  // namespace fieldwarden::worker::mqtt

@@ -8,6 +8,7 @@
 
 #include "common/mqtt_address.h"
 #include "common/task_config.h"
+#include "worker/mqtt/connection.h"
 
 namespace fieldwarden::worker::mqtt {
 
@@ -20,19 +21,9 @@ struct Point {
     MqttAddress address;
 };
 
-struct Settings {
-    MqttBroker broker;
-    bool version5 = false;
-    std::string username;
-    std::string password;
-    std::string client_id;
+struct Settings : ConnectionSettings {
     bool clean_session = false;
     std::uint32_t session_expiry_s = 0;
-    std::chrono::seconds keep_alive{15};
-    std::string ca_file;
-    std::string cert_file;
-    std::string key_file;
-    bool verify = true;
     int qos = 1;
     // What is subscribed to: the option `subscribe`, or every point's topic once.
     std::vector<std::string> filters;
@@ -46,8 +37,6 @@ struct Settings {
     std::string write_topic;
     WritePayload write_payload = WritePayload::kPlain;
 
-    std::chrono::milliseconds timeout{1000};
-    std::chrono::milliseconds connect_timeout{3000};
     std::vector<Point> points;
 };
 

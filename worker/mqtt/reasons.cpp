@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
-#include "worker/drivers/mqtt/session.h"
+#include "worker/mqtt/connection.h"
 
 namespace fieldwarden::worker::mqtt {
 
-Error broker_error(const Settings& settings, ErrorKind kind, std::string_view why) {
+Error broker_error(const ConnectionSettings& settings, ErrorKind kind, std::string_view why) {
     const auto& peer = settings.broker.peer;
     return make_error(
         kind, fmt::format("{} {}:{}: {}", settings.broker.tls ? "mqtts" : "mqtt", peer.host, peer.port, why));
