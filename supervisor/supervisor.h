@@ -86,6 +86,12 @@ class Supervisor final : public Control {
     void keep_line(proto::LogLevel level, std::string_view message);
 
   private:
+    using LetterChange = Result<DeadLetterChange> (*)(const std::string& data_dir,
+                                                      const std::string& task_code,
+                                                      const std::string& sink_code);
+    Result<std::vector<DeadLetterChange>> change_dead_letters(LetterChange change, const char* action,
+                                                              const DeadLetterScope& scope,
+                                                              const Actor& actor);
     template <class T>
     Result<T> ask(std::function<void(std::function<void(Result<T>)>)> question);
     Result<proto::Reply> probe(proto::Message question, std::string subject);

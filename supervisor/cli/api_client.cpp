@@ -47,6 +47,7 @@ struct ApiClient::Call {
     std::string path;
     std::string label;
     const std::string* body = nullptr;  // POST of JSON
+    const char* method = nullptr;       // other than GET and POST
     curl_mime* form = nullptr;          // POST of a form
     std::vector<std::string> headers;
     long timeout_seconds = kAnswerTimeoutSeconds;
@@ -106,6 +107,7 @@ Status ApiClient::perform(Call& call) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call.body->c_str());
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call.body->size()));
     }
+    if (call.method != nullptr) curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call.method);
     if (call.form != nullptr) curl_easy_setopt(curl, CURLOPT_MIMEPOST, call.form);
     add_header("Expect:");  // no pause before a large upload
     curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
@@ -224,6 +226,14 @@ Result<Json> ApiClient::post(const std::string& path, const Json& body, const st
     call.path = path;
     call.label = label;
     call.body = &text;
+    return json_call(call);
+}
+
+Result<Json> ApiClient::remove(const std::string& path) {
+    Call call;
+    call.path = path;
+    call.label = "waiting for the supervisor";
+    call.method = "DELETE";
     return json_call(call);
 }
 

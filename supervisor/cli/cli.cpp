@@ -20,9 +20,10 @@ namespace {
 using cli::Common;
 
 constexpr std::array kVerbs{
-    "import",          "export",       "template", "status", "top",         "start",    "stop",   "pause",
-    "resume",          "restart",      "logs",     "points", "sessions",    "timeline", "health", "alerts",
-    "test-connection", "test-storage", "write",    "browse", "diagnostics", "watch",
+    "import", "export",       "template",        "status",       "top",    "start",    "stop",
+    "pause",  "resume",       "restart",         "logs",         "points", "sessions", "timeline",
+    "health", "alerts",       "test-connection", "test-storage", "write",  "browse",   "diagnostics",
+    "watch",  "dead-letters",
 };
 
 std::string language_of_environment() {
@@ -62,6 +63,7 @@ struct Arguments {
     std::string value;
     cli::BrowseArguments browse;
     cli::AlertArguments alerts;
+    cli::DeadLetterArguments dead_letters;
     cli::WatchArguments watch;
 };
 
@@ -217,6 +219,32 @@ class CommandLine {
         verb = add("health", "Show the health of the whole installation", "  fieldwarden health");
         runs(verb, [](auto& session) { return cli::show_health(session); });
         add_alerts();
+        add_dead_letters();
+    }
+
+    void add_dead_letters() {
+        auto* verb = add("dead-letters", "List what sinks refused for good, deliver it again, or clear it",
+                         "  fieldwarden dead-letters\n  fieldwarden dead-letters retry --task WELD_A\n"
+                         "  fieldwarden dead-letters clear --task WELD_A --sink influx");
+        auto& letters = arguments_.dead_letters;
+        const auto scope = [&](CLI::App* app) {
+            app->add_option("--task", letters.task, "Only letters of this task");
+            app->add_option("--sink", letters.sink, "Only letters of this sink");
+            return app;
+        };
+        scope(verb)
+            ->add_option("--limit", letters.limit, "How many, newest first")
+            ->check(CLI::Range(1, 1000))
+            ->capture_default_str();
+        scope(verb->add_subcommand("list", "List them, newest first"));
+        auto* retry = scope(verb->add_subcommand("retry", "Deliver them again"));
+        auto* clear = scope(verb->add_subcommand("clear", "Remove them for good"));
+        verb->require_subcommand(0, 1);
+        runs(verb, [this, retry, clear](cli::Session& session) {
+            if (retry->parsed()) return cli::retry_dead_letters(session, arguments_.dead_letters);
+            if (clear->parsed()) return cli::clear_dead_letters(session, arguments_.dead_letters);
+            return cli::show_dead_letters(session, arguments_.dead_letters);
+        });
     }
 
     void add_alerts() {

@@ -57,6 +57,15 @@ struct AlertArguments {
 int show_alerts(Session& session, const AlertArguments& arguments);
 int acknowledge_alerts(Session& session, const AlertArguments& arguments);
 
+struct DeadLetterArguments {
+    std::string task;  // empty: all
+    std::string sink;
+    unsigned limit = 50;
+};
+int show_dead_letters(Session& session, const DeadLetterArguments& arguments);
+int retry_dead_letters(Session& session, const DeadLetterArguments& arguments);
+int clear_dead_letters(Session& session, const DeadLetterArguments& arguments);
+
 struct ActionArguments {
     std::string action;
     std::vector<std::string> tasks;

@@ -197,6 +197,11 @@ constexpr std::array kRoutes{
     Route{kGet, "/api/v1/events", kViewer, kCall, kQuick, list_events, "Journal of status events"},
     Route{kGet, "/api/v1/logs", kViewer, kCall, kWaiting, search_all_logs,
           "Log of the supervisor, of one task or of all"},
+    Route{kGet, "/api/v1/dead-letters", kViewer, kCall, kWaiting, list_dead_letters,
+          "What sinks refused for good"},
+    Route{kPost, "/api/v1/dead-letters/retry", kOperator, kCall, kWaiting, retry_dead_letters,
+          "Deliver dead letters again"},
+    Route{kDelete, "/api/v1/dead-letters", kAdmin, kCall, kWaiting, clear_dead_letters, "Clear dead letters"},
     Route{kGet, "/api/v1/audit", kAdmin, kCall, kQuick, list_audit, "Who did what"},
 
     // WebSockets

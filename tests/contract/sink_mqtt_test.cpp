@@ -54,8 +54,9 @@ class MqttStore : public SinkUnderTest {
         options["timeout_ms"] = "1000";
         options["connect_timeout_ms"] = "1000";
         for (auto& [name, value] : more) options[name] = value;
-        auto sink =
-            mqtt::make_mqtt_sink({"out", "mqtt", broker_.address(), options}, {"/nowhere", "TASK", {}});
+        SinkConfig config{"out", "mqtt", broker_.address(), {}};
+        for (const auto& [name, value] : options) config.options[name] = value;
+        auto sink = mqtt::make_mqtt_sink(config, {"/nowhere", "TASK", {}});
         EXPECT_TRUE(sink) << sink.error().message;
         return std::move(*sink);
     }

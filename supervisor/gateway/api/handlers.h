@@ -41,6 +41,11 @@ proto::Json live_point_json(const Record& point, const std::optional<Sample>& sa
 HttpResponse task_logs(const HttpRequest& request, Context& context);
 HttpResponse search_all_logs(const HttpRequest& request, Context& context);
 
+// dead_letters.cpp
+HttpResponse list_dead_letters(const HttpRequest& request, Context& context);
+HttpResponse retry_dead_letters(const HttpRequest& request, Context& context);
+HttpResponse clear_dead_letters(const HttpRequest& request, Context& context);
+
 // sessions.cpp
 HttpResponse start_session(const HttpRequest& request, Context& context);
 HttpResponse act_on_session(TaskAction action, const HttpRequest& request, Context& context);

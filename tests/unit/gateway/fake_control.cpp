@@ -288,6 +288,26 @@ Result<LogPage> FakeControl::logs(const std::string& task_code, const LogQuery& 
     return page;
 }
 
+Result<DeadLetterPage> FakeControl::dead_letters(const DeadLetterScope& scope, std::size_t page,
+                                                 std::size_t page_size) {
+    const std::vector tasks{scope.task_code.empty() ? std::string{"T1"} : scope.task_code};
+    return list_dead_letters(letters_dir, tasks, scope.sink_code, page, page_size);
+}
+
+Result<std::vector<DeadLetterChange>> FakeControl::retry_dead_letters(const DeadLetterScope& scope,
+                                                                      const Actor&) {
+    auto change = supervisor::retry_dead_letters(letters_dir, scope.task_code, scope.sink_code);
+    if (!change) return change.error();
+    return std::vector{*change};
+}
+
+Result<std::vector<DeadLetterChange>> FakeControl::clear_dead_letters(const DeadLetterScope& scope,
+                                                                      const Actor&) {
+    auto change = supervisor::clear_dead_letters(letters_dir, scope.task_code, scope.sink_code);
+    if (!change) return change.error();
+    return std::vector{*change};
+}
+
 LogPage FakeControl::all_logs(const LogQuery& query) {
     const std::scoped_lock lock(mutex_);
     LogPage page;
