@@ -12,6 +12,11 @@ namespace {
 // So deep a list is looked into; what lies behind is found by task and sink.
 constexpr std::uint64_t kDeepest = 10'000;
 
+DeadLetterScope scope_of(const HttpRequest& request) {
+    return {std::string{request.query_value("task_code").value_or("")},
+            std::string{request.query_value("sink_code").value_or("")}};
+}
+
 HttpResponse changes_response(const Result<std::vector<DeadLetterChange>>& changes, bool retried) {
     if (!changes) return problem(changes.error());
     std::uint64_t letters = 0;
@@ -45,8 +50,7 @@ HttpResponse list_dead_letters(const HttpRequest& request, Context& context) {
         return bad_parameter("page", "page times page_size is at most 10000; narrow it by task_code",
                              std::to_string(page.page));
     }
-    const DeadLetterScope scope{request.query_value("task_code").value_or(""),
-                                request.query_value("sink_code").value_or("")};
+    const auto scope = scope_of(request);
     const auto found = context.services.control.dead_letters(scope, page.page, page.page_size);
     if (!found) return problem(found.error());
     return json_response({{"items", found->items},
@@ -68,8 +72,7 @@ HttpResponse retry_dead_letters(const HttpRequest& request, Context& context) {
 }
 
 HttpResponse clear_dead_letters(const HttpRequest& request, Context& context) {
-    const DeadLetterScope scope{request.query_value("task_code").value_or(""),
-                                request.query_value("sink_code").value_or("")};
+    const auto scope = scope_of(request);
     return changes_response(context.services.control.clear_dead_letters(scope, actor_of(request)), false);
 }
 
