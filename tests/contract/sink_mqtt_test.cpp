@@ -215,10 +215,11 @@ TEST(MqttSink, TheBrokerTellsItsLastWill) {
 }
 
 TEST(MqttSink, WhatTheAccessListRefusesIsRejectedWithMqtt5) {
-    MqttStore store{{{"version", "5"}}, "allow_anonymous true\nacl_file {dir}/acl\n"};
+    MqttStore store{{{"version", "5"}}};
     std::ofstream{store.broker().file("acl")} << "topic readwrite fieldwarden/SITE/DEV/P1\n"
                                                  "topic readwrite fieldwarden/SITE/END\n"
                                                  "topic readwrite fieldwarden/status/#\n";
+    store.broker().configure("allow_anonymous true\nacl_file {dir}/acl\n");
     store.broker().stop();
     store.broker().start();
     const auto sink = store.make();

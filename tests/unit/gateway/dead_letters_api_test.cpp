@@ -32,8 +32,8 @@ class DeadLettersApi : public GatewayFixture {
     }
     std::vector<int> seqs(const std::string& query) {
         std::vector<int> seqs;
-        for (const auto& item : call("GET", "/api/v1/dead-letters" + query).json()["items"])
-            seqs.push_back(item["seq"]);
+        const auto page = call("GET", "/api/v1/dead-letters" + query).json();
+        for (const auto& item : page["items"]) seqs.push_back(item["seq"]);
         return seqs;
     }
 };

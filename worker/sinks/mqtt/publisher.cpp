@@ -159,7 +159,9 @@ Status Publisher::connect() {
             const Visit visit{self};
             const bool refused = data != nullptr && static_cast<int>(data->reasonCode) >= kRefused;
             if (data != nullptr && data->message != nullptr) self.connect_text_ = data->message;
-            self.finish(self.connected_, false, refused ? static_cast<int>(data->reasonCode) : 0);
+            // A broker that answers in the older way leaves its code elsewhere.
+            const int older = data != nullptr && data->code > 0 ? data->code : 0;
+            self.finish(self.connected_, false, refused ? static_cast<int>(data->reasonCode) : older);
         };
     } else {
         options.cleansession = 1;
