@@ -105,7 +105,7 @@ inline std::vector<Message> every_message() {
     beat.paused = true;
     beat.period_ms = 16.5;
     beat.devices = {{"WELD_01", UINT64_MAX, 17, 18, "timed out"}, {}};
-    beat.sinks = {{"K", 19, 20, 21, "no broker"}, {}};
+    beat.sinks = {{"K", 19, 20, 21, "no broker", "no such column"}, {}};
     Reply reply;
     reply.request_id = 3;
     reply.ok = true;
