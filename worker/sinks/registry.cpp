@@ -21,6 +21,7 @@ struct Row {
 
 constexpr std::array kSinks{
     Row{"history", make_history_sink, {}},
+    Row{"kafka", nullptr, "fieldwarden-sink-kafka"},
     Row{"postgres", nullptr, "fieldwarden-sink-postgres"},
 };
 
