@@ -12,6 +12,7 @@
 //   errors API CODE…       the next requests of this kind fail so
 //   cut API                the next request of this kind is done, but the connection ends before its answer
 //   swallow API            it is done, but its answer never comes
+//   await                  answered when what was to be cut or swallowed has been
 //
 // Frames: Kafka protocol guide, "Protocol Primitive Types", "Messages": a length, then api key, version,
 // correlation id and client id; the versions seen here are those before the compact encodings (KIP-482).
@@ -25,6 +26,7 @@
 
 #include <algorithm>
 #include <array>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -146,7 +148,7 @@ class Broker {
             up();
             return;
         }
-        const std::lock_guard lock{mutex_};
+        std::unique_lock lock{mutex_};
         if (verb == "down") {
             shutdown(listener_, SHUT_RDWR);
             close(listener_);
@@ -161,6 +163,8 @@ class Broker {
             cut_ = static_cast<std::int16_t>(api);
         } else if (verb == "swallow") {
             swallow_ = static_cast<std::int16_t>(api);
+        } else if (verb == "await") {
+            done_.wait(lock, [this] { return !cut_ && !swallow_ && fateful_ == 0; });
         }
     }
 
@@ -220,6 +224,7 @@ class Broker {
                         fate = Fate::kSwallow;
                         swallow_.reset();
                     }
+                    if (fate != Fate::kAnswer) ++fateful_;
                 }
                 // A produce request that wants no acknowledgement has no answer; nobody here sends one.
                 fates.push_back(fate);
@@ -230,6 +235,11 @@ class Broker {
                 if (frame.empty() || fates.empty()) return;
                 const auto fate = fates.front();
                 fates.erase(fates.begin());
+                if (fate != Fate::kAnswer) {
+                    const std::lock_guard lock{mutex_};
+                    --fateful_;
+                    done_.notify_all();
+                }
                 if (fate == Fate::kCut) return;
                 if (fate == Fate::kSwallow) continue;
                 redirect(frame);
@@ -322,6 +332,8 @@ class Broker {
     std::map<std::string, rd_kafka_t*> consumers_;        // by group
     std::optional<std::int16_t> cut_;
     std::optional<std::int16_t> swallow_;
+    int fateful_ = 0;  // requests on their way whose answer shall not arrive
+    std::condition_variable done_;
 };
 
 }  // namespace

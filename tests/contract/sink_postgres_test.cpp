@@ -438,6 +438,8 @@ TEST(PostgresSinkMake, RefusesWhatDoesNotParseWithoutShowingIt) {
     }
     EXPECT_FALSE(make("postgresql://u@h/d", "a.b.c"));
     EXPECT_TRUE(make("postgresql://u@h/d", "a.b"));
+    const auto from_module = make_sink({"pg", "postgres", "postgresql://u@h/d", {}}, {"", "TASK", {}, {}});
+    EXPECT_TRUE(from_module) << from_module.error().message;
 }
 
 }  // namespace

@@ -7,7 +7,9 @@ namespace fieldwarden::worker::kafka {
 namespace {
 
 std::int64_t milliseconds_of(UtcTime time) {
-    return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
+    // Servers refuse times before 1970; the JSON carries them.
+    return std::max<std::int64_t>(
+        std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count(), 0);
 }
 
 }  // namespace

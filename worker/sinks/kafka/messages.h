@@ -15,7 +15,7 @@ struct Message {
     std::size_t record = 0;    // index in the batch
     std::uint64_t seq = 0;     // of the record: header `seq`
     std::size_t n = 0;         // index of the message in its record: header `n`
-    std::int64_t time_ms = 0;  // of the (first) sample, since 1970
+    std::int64_t time_ms = 0;  // of the first sample, since 1970; 0, which Kafka takes as now: it was before
 };
 
 // Appends the messages of record `index`: one per sample, or with `lines` one per device with one JSON object

@@ -78,7 +78,7 @@ Result<Settings> read_settings(const SinkConfig& config, const SinkContext& cont
     set(both, "bootstrap.servers", std::string{brokers});
     set(both, "client.id", settings.identity);
     set(both, "socket.connection.setup.timeout.ms", std::to_string(connect));
-    set(both, "socket.timeout.ms", std::to_string(timeout));
+    set(both, "socket.timeout.ms", std::to_string(std::min<std::int64_t>(timeout, 300'000)));
     set(both, "reconnect.backoff.max.ms", "1000");
     set(both, "log.connection.close", "false");
     settings.producer = both;
