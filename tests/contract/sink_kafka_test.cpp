@@ -221,6 +221,7 @@ TEST_F(KafkaSinkTest, AConnectionCutBeforeAnAnswerLosesAndRepeatsNothing) {
         fill(static_cast<std::uint64_t>(seq), static_cast<std::uint64_t>(seq));
         server_.command(fmt::format("cut {}", api));
         accepts(*writer);
+        server_.command("await");
     }
     EXPECT_EQ(stored(), (std::vector{1, 2, 3, 4, 5, 6}));
 }

@@ -54,6 +54,21 @@ TEST(KafkaMessages, OnePerDeviceAsLines) {
     EXPECT_EQ(all[1].n, 1U);
 }
 
+TEST(KafkaMessages, LinesOfALargeScanAreSeveralMessages) {
+    SampleBatch scan;
+    for (int i = 0; i < 20'000; ++i) scan.push_back(sample(i % 2 == 0 ? 1 : 2, i));
+    const auto all = messages_of(scan, true);
+    std::ptrdiff_t lines = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_LT(all[i].value.size(), 600'000U);
+        EXPECT_EQ(all[i].n, i);
+        lines += 1 + std::count(all[i].value.begin(), all[i].value.end(), '\n');
+    }
+    EXPECT_EQ(lines, 20'000);
+    EXPECT_GT(all.size(), 2U);
+    EXPECT_LT(all.size(), 10U);
+}
+
 TEST(KafkaMessages, ARecordWithANamelessPointLeavesNothingBehind) {
     for (const bool lines : {false, true}) {
         EXPECT_TRUE(messages_of({sample(1, 1), sample(9, 1)}, lines, false).empty());

@@ -101,7 +101,14 @@ DeliveryOutcome KafkaSink::deliver(const DeliveryBatch& batch) {
     }
     if (messages.empty()) return outcome;
     const auto failed = producer_->store(messages, last_seq);
-    if (!settings_.exactly_once) judge_each(messages, outcome);
+    if (!settings_.exactly_once) {
+        judge_each(messages, outcome);
+        if (failed) outcome.reason = explain(*failed);
+        if (failed || std::ranges::find(outcome.verdicts, Verdict::kKeep) != outcome.verdicts.end()) {
+            producer_.reset();
+        }
+        return outcome;
+    }
     if (!failed) return outcome;
     keep(*failed);
     outcome.bisect = failed->trouble == Trouble::kData;

@@ -6,6 +6,9 @@ namespace fieldwarden::worker::kafka {
 
 namespace {
 
+// Servers take messages of one megabyte as they come (message.max.bytes).
+constexpr std::size_t kLarge = 512U << 10;
+
 std::int64_t milliseconds_of(UtcTime time) {
     // Servers refuse times before 1970; the JSON carries them.
     return std::max<std::int64_t>(
@@ -29,8 +32,12 @@ bool append_messages(std::vector<Message>& out, SampleJson& json, const Delivery
         const auto& device = point->second.device_code;
         auto message = out.end();
         if (lines) {
-            message = std::find_if(out.begin() + first, out.end(),
-                                   [&](const Message& each) { return each.key == device; });
+            // The last of the device; one that has grown large is not added to.
+            const auto found = std::find_if(out.rbegin(), std::make_reverse_iterator(out.begin() + first),
+                                            [&](const Message& each) { return each.key == device; });
+            if (found != std::make_reverse_iterator(out.begin() + first) && found->value.size() < kLarge) {
+                message = std::prev(found.base());
+            }
         }
         if (message == out.end()) {
             const auto n = out.size() - static_cast<std::size_t>(first);

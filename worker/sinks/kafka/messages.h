@@ -19,7 +19,8 @@ struct Message {
 };
 
 // Appends the messages of record `index`: one per sample, or with `lines` one per device with one JSON object
-// per line. False, and nothing appended: a point of the record has no name.
+// per line, several where one would grow beyond half a megabyte. False, and nothing appended: a point of the
+// record has no name.
 bool append_messages(std::vector<Message>& out, SampleJson& json, const DeliveryBatch& batch,
                      std::size_t index, bool lines);
 
