@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <future>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "common/clock.h"
+#include "proto/shapes.h"
 #include "tests/contract/sink_contract.h"
 #include "tests/unit/common/server_process.h"
 #include "worker/sinks/kafka/kafka_sink.h"
@@ -330,6 +332,37 @@ TEST_F(KafkaSinkTest, WithoutTransactionsRecordsAreJudgedOneByOne) {
     server_.command("up");
     accepts(*writer);
     EXPECT_EQ(stored(), (std::vector{1, 3, 4}));
+}
+
+TEST_F(KafkaSinkTest, LogLinesAndReasonsAreTakenInAndHoldNoSecrets) {
+    std::mutex mutex;
+    std::string log;
+    const auto say = [&](proto::LogLevel, std::string line) {
+        const std::lock_guard lock{mutex};
+        log += line + "\n";
+    };
+    // The mock knows no SASL: it ends the connection.
+    auto made = kafka::make_kafka_sink({"kf",
+                                        "kafka",
+                                        fmt::format("kafka://127.0.0.1:{}", server_.process().port()),
+                                        {{"timeout_ms", "1500"},
+                                         {"kafka.security.protocol", "sasl_plaintext"},
+                                         {"kafka.sasl.mechanism", "PLAIN"},
+                                         {"kafka.sasl.username", "writer"},
+                                         {"kafka.sasl.password", "geheim"},
+                                         {"kafka.debug", "all"}}},
+                                       {"", "TASK", {}, say});
+    ASSERT_TRUE(made) << made.error().message;
+    fill(1, 1);
+    const auto reason = keeps(**made).reason;
+    EXPECT_EQ(reason.find("geheim"), std::string::npos) << reason;
+    const auto probed = (*made)->probe();
+    ASSERT_FALSE(probed);
+    EXPECT_EQ(probed.error().message.find("geheim"), std::string::npos);
+    made->reset();
+    EXPECT_NE(log.find("librdkafka: "), std::string::npos);
+    EXPECT_EQ(log.find("geheim"), std::string::npos);
+    EXPECT_NE(reason.find("_AUTHENTICATION"), std::string::npos) << reason;
 }
 
 TEST(KafkaSinkMake, NamesWhatDoesNotFit) {
