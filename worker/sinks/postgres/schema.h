@@ -20,8 +20,7 @@ Outcome ensure_table(Session& session, const TableName& table, bool& daily);
 bool has_partition(std::chrono::sys_days day, UtcTime now);
 
 // A partition that is there already, made by anybody, is success. So is a day whose samples are in the
-// default partition already: they stay there, and the new ones join them. `failed` means the transaction is
-// to be rolled back in any case.
+// default partition already: they stay there, and the new ones join them; the transaction is then a new one.
 Outcome ensure_partition(Session& session, const TableName& table, std::chrono::sys_days day);
 
 }  // namespace fieldwarden::worker::postgres
