@@ -9,9 +9,9 @@ namespace fieldwarden {
 
 namespace {
 
-constexpr std::array<std::string_view, 10> kSecretWords{
-    "password",   "passwd",  "passphrase",  "token",      "secret",
-    "credential", "api_key", "private_key", "access_key", "authorization",
+constexpr std::array<std::string_view, 11> kSecretWords{
+    "password", "passwd",      "passphrase", "token",         "secret",  "credential",
+    "api_key",  "private_key", "access_key", "authorization", "key.pem",
 };
 
 bool names_a_secret(std::string_view name) {

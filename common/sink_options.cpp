@@ -44,6 +44,8 @@ constexpr std::array kKafka{
     text("topic", "topic", "fieldwarden.points"),
     choice("format", "json|json_lines", "json",
            "json: a message per sample; json_lines: one per device scan"),
+    boolean("exactly_once", "true",
+            "one transaction per delivery; false: idempotent producer alone, a crash may repeat messages"),
     text("kafka.", "any property of librdkafka, as in kafka.compression.type=lz4"),
 };
 

@@ -21,6 +21,10 @@ struct Row {
 
 constexpr std::array kSinks{
     Row{"history", make_history_sink, {}},
+    Row{"influxdb", nullptr, "fieldwarden-sink-influxdb"},
+    Row{"kafka", nullptr, "fieldwarden-sink-kafka"},
+    Row{"postgres", nullptr, "fieldwarden-sink-postgres"},
+    Row{"tdengine", nullptr, "fieldwarden-sink-tdengine"},
     Row{"mqtt", nullptr, "fieldwarden-sink-mqtt"},
 };
 
