@@ -21,6 +21,7 @@ struct Row {
 
 constexpr std::array kSinks{
     Row{"history", make_history_sink, {}},
+    Row{"influxdb", nullptr, "fieldwarden-sink-influxdb"},
 };
 
 }  // namespace
