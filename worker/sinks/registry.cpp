@@ -22,6 +22,7 @@ struct Row {
 constexpr std::array kSinks{
     Row{"history", make_history_sink, {}},
     Row{"influxdb", nullptr, "fieldwarden-sink-influxdb"},
+    Row{"tdengine", nullptr, "fieldwarden-sink-tdengine"},
 };
 
 }  // namespace
