@@ -41,7 +41,10 @@ class TdengineStore : public SinkUnderTest {
 
     std::vector<StoredSample> contents() override {
         std::vector<StoredSample> stored;
-        for (const auto& [name, table] : server_.databases()["fieldwarden"].tables) {
+        const auto databases = server_.databases();
+        const auto ours = databases.find("fieldwarden");
+        if (ours == databases.end()) return stored;
+        for (const auto& [name, table] : ours->second.tables) {
             EXPECT_EQ(name, "t_DEV");
             EXPECT_EQ(table.stable, "st_TYPE");
             EXPECT_EQ(table.tags, (Row{{"device_code", "DEV"}, {"name", "Device 设备"}}));
@@ -102,14 +105,15 @@ class SinkTdengine : public ::testing::Test {
         EXPECT_EQ(outcome.reason.find(kPassword), std::string::npos) << outcome.reason;
     }
     Row row(const std::string& table, UtcTime time = kTime) {
-        const auto tables = server.databases()["fieldwarden"].tables;
+        const auto tables = server.databases().at("fieldwarden").tables;
         const auto found = tables.find(table);
         if (found == tables.end()) return {};
         const auto at = found->second.rows.find(time.time_since_epoch().count());
         return at == found->second.rows.end() ? Row{} : at->second;
     }
     std::string column_type(const std::string& stable, const std::string& name) {
-        for (const auto& column : server.databases()["fieldwarden"].stables.at(stable).columns) {
+        const auto columns = server.databases().at("fieldwarden").stables.at(stable).columns;
+        for (const auto& column : columns) {
             if (column.name != name) continue;
             return column.width == 0 ? column.type : fmt::format("{}({})", column.type, column.width);
         }
@@ -156,8 +160,8 @@ TEST_F(SinkTdengine, LaysOutATypeADeviceAndItsPoints) {
     EXPECT_EQ(column_type("pumps", "temp"), "DOUBLE");
     EXPECT_EQ(column_type("pumps", "serial"), "NCHAR(64)");
     EXPECT_EQ(column_type("pumps", "temp_q"), "TINYINT");
-    EXPECT_EQ(server.databases()["fieldwarden"].precision, "us");
-    EXPECT_EQ(server.databases()["fieldwarden"].tables.at("t_D1").tags.at("name"), Cell{"It's \\ 1"});
+    EXPECT_EQ(server.databases().at("fieldwarden").precision, "us");
+    EXPECT_EQ(server.databases().at("fieldwarden").tables.at("t_D1").tags.at("name"), Cell{"It's \\ 1"});
 }
 
 TEST_F(SinkTdengine, ASampleWithoutAValueHasAQuality) {
@@ -206,7 +210,7 @@ TEST_F(SinkTdengine, ManyRowsAreSplitIntoStatements) {
         samples.push_back(good(5, std::string(250, static_cast<char>('a' + i % 26)), kTime + i * 1ms));
     }
     expect_stored(deliver(*sink, points, samples));
-    EXPECT_EQ(server.databases()["fieldwarden"].tables.at("t_D1").rows.size(), 5'000U);
+    EXPECT_EQ(server.databases().at("fieldwarden").tables.at("t_D1").rows.size(), 5'000U);
     for (const auto& sql : server.statements()) EXPECT_LE(sql.size(), tdengine::kLongestSql);
     const auto before = server.statements().size();
     expect_stored(deliver(*sink, points, samples));
@@ -221,7 +225,7 @@ TEST_F(SinkTdengine, UsesTheSuperTableThatIsThere) {
     expect_stored(
         deliver(*sink, points,
                 {good(4, 2.5), good(2, std::int64_t{40'000}), good(1, true), good(7, 1.0, kTime + 1ms)}));
-    const auto tables = server.databases()["fieldwarden"].tables;
+    const auto tables = server.databases().at("fieldwarden").tables;
     const auto ms = kTime.time_since_epoch() / 1ms;
     EXPECT_EQ(tables.at("t_D1").rows.at(ms), (Row{{"temp", 2.5},
                                                   {"temp_q", std::int64_t{0}},
