@@ -213,6 +213,19 @@ TEST(SinkInfluxdbProbe, WritesReadsAndDeletesWithInfluxdb) {
     EXPECT_TRUE(deleted);
 }
 
+TEST_F(InfluxdbFaults, TakesUserAndPasswordFromTheUrlAndTellsNobody) {
+    const auto port = server.url().substr(server.url().rfind(':'));
+    auto sink =
+        influxdb::make_influxdb({"influx", "influxdb", "http://me:pass-word@127.0.0.1" + port, {}}, {});
+    ASSERT_TRUE(sink);
+    reply = http_reply(500, "no pass-word for you");
+    const auto outcome = deliver(**sink);
+    EXPECT_EQ(server.seen().at(0).headers.at("authorization"), "Basic bWU6cGFzcy13b3Jk");
+    EXPECT_EQ(outcome.reason.find("pass-word"), std::string::npos) << outcome.reason;
+    server.stop();
+    EXPECT_EQ(deliver(**sink).reason.find("pass-word"), std::string::npos);
+}
+
 TEST(SinkInfluxdbMake, RefusesWhatCannotWork) {
     const auto refused = [](const std::string& url, Options options) {
         return !influxdb::make_influxdb({"influx", "influxdb", url, std::move(options)}, {});

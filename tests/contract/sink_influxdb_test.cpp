@@ -18,11 +18,17 @@ namespace {
 
 class VictoriaMetricsStore : public SinkUnderTest {
   public:
-    explicit VictoriaMetricsStore(bool gzip) : gzip_(gzip) { server_.start(); }
+    explicit VictoriaMetricsStore(bool gzip, Options options = {}) : options_(std::move(options)) {
+        options_["gzip"] = gzip ? "true" : "false";
+        options_["org"] = "plant";
+        options_["bucket"] = "points";
+        server_.start();
+    }
+    ServerProcess& server() { return server_; }
 
     std::unique_ptr<Sink> make() override {
-        auto sink = influxdb::make_influxdb(config(), {});
-        EXPECT_TRUE(sink);
+        auto sink = make_sink(config(), {});  // in its module
+        EXPECT_TRUE(sink) << sink.error().message;
         return std::move(*sink);
     }
 
@@ -43,6 +49,7 @@ class VictoriaMetricsStore : public SinkUnderTest {
     }
 
     void break_store(bool broken) override {
+        // Stopped, not killed: it says yes before what it took is on disk.
         if (broken) {
             server_.stop();
         } else {
@@ -53,10 +60,7 @@ class VictoriaMetricsStore : public SinkUnderTest {
 
   private:
     [[nodiscard]] SinkConfig config() const {
-        return {"vm",
-                "influxdb",
-                fmt::format("http://127.0.0.1:{}/", server_.port()),
-                {{"org", "plant"}, {"bucket", "points"}, {"gzip", gzip_ ? "true" : "false"}}};
+        return {"vm", "influxdb", fmt::format("http://127.0.0.1:{}/", server_.port()), options_};
     }
     // Every value of the series of that name, or of all series.
     void each(const std::string& name,
@@ -83,7 +87,7 @@ class VictoriaMetricsStore : public SinkUnderTest {
         }
     }
 
-    bool gzip_;
+    Options options_;
     ServerProcess server_{{"victoria-metrics", "-storageDataPath", "{dir}/data", "-httpListenAddr",
                            "127.0.0.1:{port}", "-dedup.minScrapeInterval=1ms", "-retentionPeriod=100y",
                            "-loggerLevel=ERROR"}};
@@ -95,6 +99,73 @@ INSTANTIATE_TEST_SUITE_P(
         SinkCase{"victoria_metrics", [] { return std::make_unique<VictoriaMetricsStore>(false); }},
         SinkCase{"victoria_metrics_gzip", [] { return std::make_unique<VictoriaMetricsStore>(true); }}),
     [](const auto& param) { return param.param.name; });
+
+TEST(SinkInfluxdb, AFrozenServerIsWaitedForAndNotForEver) {
+    VictoriaMetricsStore store{true, {{"timeout_ms", "300"}}};
+    const auto sink = store.make();
+    const PointDirectory points{{1, {"SITE", "DEV", "", "", "P", "", {BaseType::kFloat64, 0}}}};
+    const SampleBatch samples{
+        {1, Quality::kGood, QualityCode::kNone, UtcTime{std::chrono::seconds{1'795'305'600}}, 1.5}};
+    const DeliveryRecord record{1, {}, samples};
+    store.server().freeze();
+    const auto kept = sink->deliver({{&record, 1}, &points, 1});
+    EXPECT_TRUE(kept.verdicts.empty());
+    EXPECT_FALSE(kept.reason.empty());
+    store.server().thaw();
+    // It may have taken what it had read already; the second write changes nothing.
+    EXPECT_EQ(sink->deliver({{&record, 1}, &points, 1}).verdicts, std::vector(1, Verdict::kAccepted));
+    EXPECT_EQ(store.contents().size(), 1U);
+}
+
+// TLS with a certificate of the test's own for 127.0.0.1.
+TEST(SinkInfluxdb, ChecksTheServersCertificate) {
+    ServerProcess tls{{"victoria-metrics", "-storageDataPath", "{dir}/data", "-httpListenAddr",
+                       "127.0.0.1:{port}", "-tls", "-tlsCertFile", "{dir}/cert.pem", "-tlsKeyFile",
+                       "{dir}/key.pem", "-loggerLevel=ERROR"}};
+    tls.start([&] {
+        ASSERT_EQ(tls.run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                           "-nodes", "-days", "2", "-subj", "/CN=fieldwarden test", "-addext",
+                           "subjectAltName=IP:127.0.0.1", "-keyout", tls.file("key.pem"), "-out",
+                           tls.file("cert.pem")}),
+                  0);
+    });
+    const auto opened = [&](Options options) {
+        auto sink = influxdb::make_influxdb(
+            {"vm", "influxdb", fmt::format("https://127.0.0.1:{}", tls.port()), std::move(options)}, {});
+        EXPECT_TRUE(sink);
+        return (*sink)->open();
+    };
+    const auto stranger = opened({});
+    ASSERT_FALSE(stranger);
+    EXPECT_NE(stranger.error().message.find("certificate"), std::string::npos) << stranger.error().message;
+    const auto trusted = opened({{"ca_file", tls.file("cert.pem")}});
+    EXPECT_TRUE(trusted) << trusted.error().message;
+    EXPECT_TRUE(opened({{"verify", "false"}}));
+}
+
+// A server that asks its clients for a certificate.
+TEST(SinkInfluxdb, ShowsItsOwnCertificate) {
+    ServerProcess tls{{"openssl", "s_server", "-accept", "127.0.0.1:{port}", "-cert", "{dir}/cert.pem",
+                       "-key", "{dir}/key.pem", "-CAfile", "{dir}/cert.pem", "-Verify", "1",
+                       "-verify_return_error", "-www", "-quiet"}};
+    tls.start([&] {
+        ASSERT_EQ(tls.run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                           "-nodes", "-days", "2", "-subj", "/CN=fieldwarden test", "-addext",
+                           "subjectAltName=IP:127.0.0.1", "-keyout", tls.file("key.pem"), "-out",
+                           tls.file("cert.pem")}),
+                  0);
+    });
+    const auto opened = [&](Options options) {
+        options.emplace("ca_file", tls.file("cert.pem"));
+        auto sink = influxdb::make_influxdb(
+            {"vm", "influxdb", fmt::format("https://127.0.0.1:{}", tls.port()), std::move(options)}, {});
+        EXPECT_TRUE(sink);
+        return (*sink)->open();
+    };
+    EXPECT_FALSE(opened({}));
+    const auto known = opened({{"cert_file", tls.file("cert.pem")}, {"key_file", tls.file("key.pem")}});
+    EXPECT_TRUE(known) << known.error().message;
+}
 
 TEST(SinkInfluxdb, SaysHowItProbedAServerWithoutFlux) {
     VictoriaMetricsStore store{true};

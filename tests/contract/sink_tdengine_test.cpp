@@ -30,8 +30,8 @@ Value value_of(const Cell& cell) {
 std::unique_ptr<Sink> make_sink_for(const StandIn& server, Options options = {}) {
     options.emplace("username", kUser);
     options.emplace("password", kPassword);
-    auto sink = tdengine::make_tdengine({"tdengine", "tdengine", server.url(), options}, {});
-    EXPECT_TRUE(sink);
+    auto sink = make_sink({"tdengine", "tdengine", server.url(), options}, {});  // in its module
+    EXPECT_TRUE(sink) << sink.error().message;
     return std::move(*sink);
 }
 
@@ -158,7 +158,7 @@ TEST_F(SinkTdengine, LaysOutATypeADeviceAndItsPoints) {
     EXPECT_EQ(column_type("pumps", "count"), "BIGINT");
     EXPECT_EQ(column_type("pumps", "total"), "BIGINT UNSIGNED");
     EXPECT_EQ(column_type("pumps", "temp"), "DOUBLE");
-    EXPECT_EQ(column_type("pumps", "serial"), "NCHAR(64)");
+    EXPECT_EQ(column_type("pumps", "serial"), "NCHAR(16)");
     EXPECT_EQ(column_type("pumps", "temp_q"), "TINYINT");
     EXPECT_EQ(server.databases().at("fieldwarden").precision, "us");
     EXPECT_EQ(server.databases().at("fieldwarden").tables.at("t_D1").tags.at("name"), Cell{"It's \\ 1"});
@@ -235,6 +235,27 @@ TEST_F(SinkTdengine, UsesTheSuperTableThatIsThere) {
                                                   {"run_q", std::int64_t{0}}}));
     EXPECT_EQ(tables.at("t_D2").rows.count(ms + 1), 1U);
     EXPECT_EQ(tables.at("t_D1").tags, (Row{{"device_code", "D1"}, {"name", "It's"}}));
+}
+
+TEST_F(SinkTdengine, ADeviceThatGetsAnotherTypeGetsAnotherTable) {
+    expect_stored(deliver(*sink, points, {good(4, 1.0)}));
+    auto moved = points;
+    for (auto& [id, point] : moved) point.stable_name = "valves";
+    expect_stored(deliver(*sink, moved, {good(4, 2.0), good(7, 3.0)}, 2));
+    // Old data, with the identity it had, still finds its table; and a new process finds the new one.
+    expect_stored(deliver(*sink, points, {good(4, 4.0, kTime + 1s)}, 1));
+    expect_stored(deliver(*make_sink_for(server), moved, {good(4, 5.0, kTime + 1s)}, 2));
+    const auto tables = server.databases().at("fieldwarden").tables;
+    EXPECT_EQ(tables.size(), 3U);
+    EXPECT_EQ(row("t_D1").at("temp"), Cell{1.0});
+    EXPECT_EQ(row("t_D1", kTime + 1s).at("temp"), Cell{4.0});
+    const auto other = std::find_if(tables.begin(), tables.end(),
+                                    [](const auto& table) { return table.first.starts_with("t_D1_"); });
+    ASSERT_NE(other, tables.end());
+    EXPECT_EQ(other->second.stable, "valves");
+    EXPECT_EQ(row(other->first).at("temp"), Cell{2.0});
+    EXPECT_EQ(row(other->first, kTime + 1s).at("temp"), Cell{5.0});
+    EXPECT_EQ(row("t_D2").at("temp"), Cell{3.0}) << "it had no table before";
 }
 
 TEST_F(SinkTdengine, SaysWhenTheTableIsNoSuperTableOfOurs) {

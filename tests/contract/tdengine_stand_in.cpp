@@ -329,23 +329,7 @@ std::string StandIn::select(const std::string& database, Words& words) {
     const auto column = words.name(kLongestName);
     words.expect("FROM");
     const auto table = words.name(kLongestTable);
-    if (words.take_if(".")) {
-        const auto view = words.name(kLongestTable);
-        words.expect("WHERE");
-        const auto key = words.name(kLongestName);
-        words.expect("=");
-        const auto wanted = words.take();
-        words.expect_end();
-        if (table != "information_schema" || view != "ins_databases" || column != "precision" ||
-            key != "name" || wanted.kind != Word::Kind::kText) {
-            refuse(0x2603, "Table does not exist");
-        }
-        auto data = nlohmann::json::array();
-        if (const auto found = databases_.find(wanted.text); found != databases_.end()) {
-            data.push_back(nlohmann::json::array({found->second.precision}));
-        }
-        return success({{"precision", "VARCHAR", 2}}, data);
-    }
+    if (table == "information_schema" && words.take_if(".")) return select_information(column, words);
     words.expect_end();
     const auto& tables = named(database).tables;
     const auto found = tables.find(table);
@@ -357,6 +341,35 @@ std::string StandIn::select(const std::string& database, Words& words) {
         data.push_back(nlohmann::json::array({cell == row.end() ? nlohmann::json{} : json_of(cell->second)}));
     }
     return success({{column, "DOUBLE", 8}}, data);
+}
+
+std::string StandIn::select_information(const std::string& column, Words& words) {
+    const auto view = words.name(kLongestTable);
+    std::map<std::string, std::string> where;
+    words.expect("WHERE");
+    do {
+        const auto key = words.name(kLongestName);
+        words.expect("=");
+        if (words.next().kind != Word::Kind::kText) words.refuse();
+        where[key] = words.take().text;
+    } while (words.take_if("AND"));
+    words.expect_end();
+    auto data = nlohmann::json::array();
+    if (view == "ins_databases" && column == "precision" && where.size() == 1 && where.count("name") == 1) {
+        const auto found = databases_.find(where["name"]);
+        if (found != databases_.end()) data.push_back(nlohmann::json::array({found->second.precision}));
+        return success({{"precision", "VARCHAR", 2}}, data);
+    }
+    if (view != "ins_tables" || column != "stable_name" || where.size() != 2 || where.count("db_name") == 0 ||
+        where.count("table_name") == 0) {
+        refuse(0x2602, "Invalid column name");
+    }
+    if (const auto found = databases_.find(where["db_name"]); found != databases_.end()) {
+        const auto table = found->second.tables.find(where["table_name"]);
+        if (table != found->second.tables.end())
+            data.push_back(nlohmann::json::array({table->second.stable}));
+    }
+    return success({{"stable_name", "VARCHAR", 192}}, data);
 }
 
 void StandIn::create(const std::string& database, Words& words) {

@@ -4,6 +4,7 @@
 // more lenient. What it cannot show is where the server differs from its documentation.
 //
 //   SELECT `precision` FROM information_schema.ins_databases WHERE name='…'
+//   SELECT `stable_name` FROM information_schema.ins_tables WHERE db_name='…' AND table_name='…'
 //   CREATE DATABASE IF NOT EXISTS `…` PRECISION 'ms|us|ns'
 //   DESCRIBE `…` · DROP TABLE [IF EXISTS] `…` · SELECT `…` FROM `…`
 //   CREATE STABLE IF NOT EXISTS `…` (`…` TIMESTAMP, `…` type, …) TAGS (`…` type, …) · CREATE TABLE `…` (…)
@@ -69,6 +70,7 @@ class StandIn {
     ScriptedReply answer(const SeenRequest& request);
     std::string execute(const std::string& database, const std::string& sql);
     std::string select(const std::string& database, Words& words);
+    std::string select_information(const std::string& column, Words& words);
     void create(const std::string& database, Words& words);
     void alter(const std::string& database, Words& words);
     void insert(const std::string& database, Words& words);

@@ -109,7 +109,7 @@ struct Literal {
 };
 
 std::size_t rounded_up(std::size_t characters) {
-    std::size_t width = 64;
+    std::size_t width = 16;
     while (width < characters) width *= 2;
     return std::min(width, kLongestText);
 }

@@ -65,6 +65,10 @@ std::string table_of(std::string_view device_code) {
     return table_name(fmt::format("t_{}", device_code));
 }
 
+std::string table_of(std::string_view device_code, std::string_view super_table) {
+    return with_checksum(table_of(device_code), super_table, kLongestTable);
+}
+
 std::string column_of(std::string_view device_code, std::string_view point_code) {
     std::string name{without_device(device_code, point_code)};
     std::transform(name.begin(), name.end(), name.begin(), lower);

@@ -29,6 +29,9 @@ inline constexpr std::string_view kNumberSuffix = "_num";
 std::string super_table_of(const PointIdentity& point);
 // "t_<device_code>"
 std::string table_of(std::string_view device_code);
+// "t_<device_code>_<checksum>": for a device whose plain name is taken by a table of another super table,
+// because its type was changed.
+std::string table_of(std::string_view device_code, std::string_view super_table);
 // The point's code without its device's as prefix, in lower case, of letters, digits and '_'.
 std::string column_of(std::string_view device_code, std::string_view point_code);
 

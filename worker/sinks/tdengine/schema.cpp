@@ -104,6 +104,24 @@ SqlReply Schema::look_at(const std::string& name, const SuperTable*& table) {
     return reply;
 }
 
+SqlReply Schema::name_table(const std::string& device_code, const std::string& super_table,
+                            std::string& name) {
+    auto& known = names_[{device_code, super_table}];
+    if (known.empty()) {
+        const auto plain = table_of(device_code);
+        auto reply = link_.run_outside(
+            fmt::format("SELECT `stable_name` FROM information_schema.ins_tables WHERE db_name='{}' AND "
+                        "table_name='{}'",
+                        database_, plain));
+        if (!reply.good()) return reply;
+        const bool taken =
+            !reply.rows.empty() && !reply.rows.front().empty() && reply.rows.front().front() != super_table;
+        known = taken ? table_of(device_code, super_table) : plain;
+    }
+    name = known;
+    return {};
+}
+
 SqlReply Schema::create(const std::string& name, const std::vector<ColumnPlan::Change>& changes) {
     std::string columns;
     for (const auto& change : changes) {

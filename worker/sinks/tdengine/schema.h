@@ -23,9 +23,14 @@ class Schema {
 
     // `table` stays valid until forget().
     SqlReply look_at(const std::string& name, const SuperTable*& table);
+    // The name of a device's sub-table, which may be there as one of another super table.
+    SqlReply name_table(const std::string& device_code, const std::string& super_table, std::string& name);
     // Adds, widens, or makes the super table. A reply of kSchema: somebody else did; look again.
     SqlReply change(const std::string& name, const std::vector<ColumnPlan::Change>& changes);
-    void forget() { tables_.clear(); }
+    void forget() {
+        tables_.clear();
+        names_.clear();
+    }
     void forget_database() {
         forget();
         precision_.clear();
@@ -39,6 +44,7 @@ class Schema {
     std::string database_;
     std::string precision_;  // "ms", "us" or "ns"; empty: not known yet
     std::map<std::string, SuperTable> tables_;
+    std::map<std::pair<std::string, std::string>, std::string> names_;  // of sub-tables: device, super table
 };
 
 }  // namespace fieldwarden::worker::tdengine

@@ -69,7 +69,7 @@ class TdengineSink : public Sink {
     void learn(const DeliveryBatch& batch);
     SqlReply plan(const DeliveryBatch& batch, DeliveryOutcome& outcome, Plan& made);
     SqlReply write(const DeliveryBatch& batch, DeliveryOutcome& outcome);
-    static std::string head_of(const Place& place, const SuperTable& table);
+    SqlReply begin_rows(const Place& place, const SuperTable& table, TableRows& rows);
     static void reject(DeliveryOutcome& outcome, std::size_t record, std::string why);
 
     std::string database_;
@@ -93,8 +93,11 @@ void TdengineSink::learn(const DeliveryBatch& batch) {
     }
 }
 
-// "`t_D1` USING `st_pump` (`device_code`,`name`) TAGS ('D1','Pump 1')"
-std::string TdengineSink::head_of(const Place& place, const SuperTable& table) {
+// With the head "`t_D1` USING `st_pump` (`device_code`,`name`) TAGS ('D1','Pump 1')".
+SqlReply TdengineSink::begin_rows(const Place& place, const SuperTable& table, TableRows& rows) {
+    std::string own;
+    if (auto named = schema_.name_table(place.device_code, place.super_table, own); !named.good())
+        return named;
     auto names = back_quoted(kDeviceCodeTag);
     std::string values;
     append_text(values, place.device_code);
@@ -105,8 +108,10 @@ std::string TdengineSink::head_of(const Place& place, const SuperTable& table) {
         while (name->second.width > 0 && characters(text) > name->second.width) text.remove_suffix(1);
         append_text(values, text);
     }
-    return fmt::format("{} USING {} ({}) TAGS ({})", back_quoted(table_of(place.device_code)),
-                       back_quoted(place.super_table), names, values);
+    rows.head = fmt::format("{} USING {} ({}) TAGS ({})", back_quoted(own), back_quoted(place.super_table),
+                            names, values);
+    rows.time_column = table.time_column;
+    return {};
 }
 
 void TdengineSink::reject(DeliveryOutcome& outcome, std::size_t record, std::string why) {
@@ -120,7 +125,7 @@ SqlReply TdengineSink::plan(const DeliveryBatch& batch, DeliveryOutcome& outcome
         std::unique_ptr<ColumnPlan> columns;
     };
     std::map<std::string, Super> supers;
-    std::map<std::string, TableRows> tables;
+    std::map<std::pair<std::string, std::string>, TableRows> tables;  // by super table and device
     for (std::size_t i = 0; i < batch.records.size(); ++i) {
         for (const auto& sample : batch.records[i].samples) {
             const auto place = places_.find(sample.point);
@@ -142,10 +147,9 @@ SqlReply TdengineSink::plan(const DeliveryBatch& batch, DeliveryOutcome& outcome
                                    place->second.column, kLongestText));
                 continue;
             }
-            auto& rows = tables[place->second.device_code];
+            auto& rows = tables[{place->second.super_table, place->second.device_code}];
             if (rows.head.empty()) {
-                rows.head = head_of(place->second, *super.table);
-                rows.time_column = super.table->time_column;
+                if (auto begun = begin_rows(place->second, *super.table, rows); !begun.good()) return begun;
             }
             const auto time = schema_.time_in_database(sample.time.time_since_epoch().count());
             for (auto& cell : *cells) rows.rows[time][cell.column] = std::move(cell.literal);
@@ -154,7 +158,7 @@ SqlReply TdengineSink::plan(const DeliveryBatch& batch, DeliveryOutcome& outcome
     for (auto& [name, super] : supers) {
         if (!super.columns->changes().empty()) made.changes.emplace_back(name, super.columns->changes());
     }
-    for (auto& [device, rows] : tables) made.tables.push_back(std::move(rows));
+    for (auto& [key, rows] : tables) made.tables.push_back(std::move(rows));
     return {};
 }
 
