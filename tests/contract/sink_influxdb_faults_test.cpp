@@ -115,6 +115,12 @@ TEST_F(InfluxdbFaults, WaitsAsLongAsItIsAskedTo) {
     EXPECT_EQ(dated.retry_after, 600s);
     EXPECT_EQ(answered(http_reply(503, "", "Retry-After: soon\r\n")).retry_after, std::nullopt);
     EXPECT_EQ(answered(http_reply(503)).retry_after, std::nullopt);
+    // What one answer asked for is forgotten with the next.
+    const auto sink = make();
+    reply = http_reply(429, "", "Retry-After: 7\r\n");
+    EXPECT_EQ(deliver(*sink).retry_after, 7s);
+    reply = http_reply(503);
+    EXPECT_EQ(deliver(*sink).retry_after, std::nullopt);
 }
 
 TEST_F(InfluxdbFaults, KeepsWhatWasNotAnsweredWhole) {
