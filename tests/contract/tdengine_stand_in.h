@@ -17,22 +17,14 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "tests/contract/scripted_http.h"
 #include "tests/contract/tdengine_sql.h"
+#include "tests/contract/tdengine_values.h"
 
 namespace fieldwarden::tdengine_stand_in {
 
-using Cell = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string>;
-using Row = std::map<std::string, Cell>;  // without the time
-
-struct ColumnDef {
-    std::string name;
-    std::string type;
-    std::size_t width = 0;  // of an NCHAR, in characters
-};
 struct Stable {
     std::vector<ColumnDef> columns;  // the time first
     std::vector<ColumnDef> tags;
