@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -36,7 +37,7 @@ class InfluxdbFaults : public ::testing::Test {
         return sink.deliver({records, &kPoints, 1});
     }
     DeliveryOutcome answered(ScriptedReply with) {
-        reply = std::move(with);
+        set_reply(std::move(with));
         return deliver(*make());
     }
     static void expect_kept(const DeliveryOutcome& outcome, std::string_view mentions) {
@@ -46,8 +47,21 @@ class InfluxdbFaults : public ::testing::Test {
         EXPECT_EQ(outcome.reason.find("Secret-Token-1"), std::string::npos) << outcome.reason;
     }
 
-    ScriptedReply reply = http_reply(204);
-    ScriptedHttp server{[this](const SeenRequest&) { return reply; }};
+    void set_reply(ScriptedReply next) {
+        const std::lock_guard lock{mutex_};
+        reply_ = std::move(next);
+    }
+    ScriptedReply reply() {
+        const std::lock_guard lock{mutex_};
+        return reply_;
+    }
+
+  private:
+    std::mutex mutex_;
+    ScriptedReply reply_ = http_reply(204);
+
+  protected:
+    ScriptedHttp server{[this](const SeenRequest&) { return reply(); }};
 };
 
 TEST_F(InfluxdbFaults, WritesLinesWithTokenAndTarget) {
@@ -117,9 +131,9 @@ TEST_F(InfluxdbFaults, WaitsAsLongAsItIsAskedTo) {
     EXPECT_EQ(answered(http_reply(503)).retry_after, std::nullopt);
     // What one answer asked for is forgotten with the next.
     const auto sink = make();
-    reply = http_reply(429, "", "Retry-After: 7\r\n");
+    set_reply(http_reply(429, "", "Retry-After: 7\r\n"));
     EXPECT_EQ(deliver(*sink).retry_after, 7s);
-    reply = http_reply(503);
+    set_reply(http_reply(503));
     EXPECT_EQ(deliver(*sink).retry_after, std::nullopt);
 }
 
@@ -141,12 +155,12 @@ TEST_F(InfluxdbFaults, ReadsNoEndlessAnswer) {
 }
 
 TEST_F(InfluxdbFaults, ASilentServerIsGivenUpAfterTheTimeout) {
-    reply = {"HTTP/1.1 204 No", ScriptedReply::Then::kHang};
+    set_reply({"HTTP/1.1 204 No", ScriptedReply::Then::kHang});
     expect_kept(deliver(*make({{"timeout_ms", "150"}})), "influxdb");
 }
 
 TEST_F(InfluxdbFaults, AHangEndsWithAnInterrupt) {
-    reply = {"", ScriptedReply::Then::kHang};
+    set_reply({"", ScriptedReply::Then::kHang});
     const auto sink = make({{"timeout_ms", "600000"}});
     std::thread other{[&] {
         while (!server.hanging()) std::this_thread::yield();
@@ -180,7 +194,7 @@ TEST_F(InfluxdbFaults, RejectsTheRecordWithANamelessPointAndWritesTheRest) {
 }
 
 TEST_F(InfluxdbFaults, ProbeSaysWhatItCouldNotDo) {
-    reply = http_reply(401);
+    set_reply(http_reply(401));
     const auto refused = make()->probe();
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find("token"), std::string::npos) << refused.error().message;
@@ -224,7 +238,7 @@ TEST_F(InfluxdbFaults, TakesUserAndPasswordFromTheUrlAndTellsNobody) {
     auto sink =
         influxdb::make_influxdb({"influx", "influxdb", "http://me:pass-word@127.0.0.1" + port, {}}, {});
     ASSERT_TRUE(sink);
-    reply = http_reply(500, "no pass-word for you");
+    set_reply(http_reply(500, "no pass-word for you"));
     const auto outcome = deliver(**sink);
     EXPECT_EQ(server.seen().at(0).headers.at("authorization"), "Basic bWU6cGFzcy13b3Jk");
     EXPECT_EQ(outcome.reason.find("pass-word"), std::string::npos) << outcome.reason;
