@@ -37,7 +37,7 @@ const Whole* whole(const std::string& type) {
 
 std::size_t characters(const std::string& utf8) {
     std::size_t count = 0;
-    for (const unsigned char c : utf8) count += (c & 0xC0U) == 0x80U ? 0 : 1;
+    for (const char c : utf8) count += (static_cast<unsigned char>(c) & 0xC0U) == 0x80U ? 0 : 1;
     return count;
 }
 

@@ -197,13 +197,13 @@ std::string HttpClient::excerpt(std::string_view said) const {
 
 std::string percent_encoded(std::string_view text) {
     std::string out;
-    for (const unsigned char c : text) {
+    for (const char c : text) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                            c == '-' || c == '_' || c == '.' || c == '~';
         if (plain) {
-            out += static_cast<char>(c);
+            out += c;
         } else {
-            out += fmt::format("%{:02X}", c);
+            out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
         }
     }
     return out;
