@@ -1,0 +1,117 @@
+#include "worker/sinks/influxdb/line_protocol.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iterator>
+#include <limits>
+
+namespace fieldwarden::worker::influxdb {
+
+namespace {
+
+constexpr std::int64_t kNanosPerMicro = 1'000;
+constexpr std::int64_t kFarthestMicros = std::numeric_limits<std::int64_t>::max() / kNanosPerMicro - 1;
+
+void append_escaped(std::string& out, std::string_view text, std::string_view special) {
+    for (const char c : text) {
+        if (c == '\n' || c == '\r') {
+            // A blank is escaped itself.
+            out += "\\ ";
+            continue;
+        }
+        if (special.find(c) != std::string_view::npos) out += '\\';
+        out += c;
+    }
+    if (text.ends_with('\\')) out.back() = '/';
+}
+
+struct AppendFields {
+    std::string& out;
+    void operator()(std::monostate) const {}
+    void operator()(bool flag) const { out += flag ? "value=1," : "value=0,"; }
+    void operator()(std::int64_t number) const {
+        fmt::format_to(std::back_inserter(out), "value={},", number);
+    }
+    void operator()(std::uint64_t number) const {
+        fmt::format_to(std::back_inserter(out), "value={},", number);
+    }
+    void operator()(double number) const {
+        if (std::isfinite(number)) fmt::format_to(std::back_inserter(out), "value={},", number);
+    }
+    void operator()(const std::string& text) const {
+        out += "text=";
+        append_string(out, text);
+        out += ',';
+    }
+};
+
+int number_of(Quality quality) {
+    switch (quality) {
+        case Quality::kGood:
+            return 0;
+        case Quality::kUncertain:
+            return 1;
+        case Quality::kBad:
+            return 2;
+    }
+    return 2;
+}
+
+}  // namespace
+
+void append_measurement(std::string& out, std::string_view name) {
+    append_escaped(out, name, ", ");
+}
+
+void append_tag(std::string& out, std::string_view text) {
+    append_escaped(out, text, ", =");
+}
+
+void append_string(std::string& out, std::string_view text) {
+    out += '"';
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    out += '"';
+}
+
+LineEncoder::LineEncoder(std::string_view measurement) {
+    append_measurement(measurement_, measurement);
+}
+
+bool LineEncoder::append(std::string& out, const DeliveryBatch& batch, const Sample& sample) {
+    if (batch.directory_version != version_) {
+        heads_.clear();
+        version_ = batch.directory_version;
+    }
+    const auto micros = sample.time.time_since_epoch().count();
+    if (micros > kFarthestMicros || micros < -kFarthestMicros) return false;
+    auto head = heads_.find(sample.point);
+    if (head == heads_.end()) {
+        if (batch.directory == nullptr) return false;
+        const auto point = batch.directory->find(sample.point);
+        if (point == batch.directory->end()) return false;
+        std::string text = measurement_;
+        const auto tag = [&](std::string_view key, std::string_view value) {
+            if (value.empty()) return;
+            text += ',';
+            text += key;
+            text += '=';
+            append_tag(text, value);
+        };
+        tag("device", point->second.device_code);
+        tag("point", point->second.point_code);
+        tag("site", point->second.site_code);
+        text += ' ';
+        head = heads_.emplace(sample.point, std::move(text)).first;
+    }
+    out += head->second;
+    std::visit(AppendFields{out}, sample.value);
+    fmt::format_to(std::back_inserter(out), "quality={}i {}\n", number_of(sample.quality),
+                   micros * kNanosPerMicro);
+    return true;
+}
+
+}  // namespace fieldwarden::worker::influxdb

@@ -1,0 +1,8 @@
+#include "worker/module.h"
+#include "worker/sinks/tdengine/tdengine_sink.h"
+
+extern "C" __attribute__((visibility("default"))) void fieldwarden_make_sink(
+    const fieldwarden::SinkConfig& config, const fieldwarden::worker::SinkContext& context,
+    fieldwarden::Result<std::unique_ptr<fieldwarden::worker::Sink>>& out) {
+    out = fieldwarden::worker::tdengine::make_tdengine(config, context);
+}
