@@ -192,6 +192,8 @@ constexpr std::array kRoutes{
     Route{kGet, "/api/v1/health", kViewer, kCall, kQuick, show_health, "Health of everything"},
     Route{kGet, "/api/v1/device/realtime-data", kViewer, kCall, kQuick, realtime_data,
           "Latest values by device"},
+    Route{kGet, "/api/v1/device/history", kViewer, kCall, kWaiting, device_history,
+          "Past values of a device"},
     Route{kGet, "/api/v1/device/data/realtime", kViewer, kCall, kQuick, realtime_data,
           "Latest values by device"},
     Route{kGet, "/api/v1/events", kViewer, kCall, kQuick, list_events, "Journal of status events"},

@@ -54,6 +54,13 @@ def test_workbook_to_live_data(supervisor, simulator, tmp_path):
     row = page["items"][0]
     assert row["device_code"] == "D" and row["online"] and "TEMP" in row["fields"]
 
+    past = supervisor.get("/device/history?device_code=D&fields=COUNT&limit=1")
+    assert past["items"][0]["fields"] == {"COUNT": points[0]["value"]} and not past["items"][0]["quality"], past
+    two = eventually(lambda: (h := supervisor.get("/device/history?device_code=D&limit=2"))["more"] and h, "three rows")
+    assert len(two["items"]) == 2 and set(two["items"][0]["fields"]) == {"COUNT", "TEMP"}
+    newest = supervisor.get("/device/history?device_code=D&limit=2&order=desc")["items"]
+    assert newest[0]["time"] > newest[1]["time"] >= two["items"][1]["time"]
+
     once = supervisor.api("POST", "/tasks/T/acquire_once", 200)
     assert {point["point_code"] for point in once["points"]} == {"COUNT", "TEMP"}
     assert all(point["quality"] == "good" for point in once["points"])

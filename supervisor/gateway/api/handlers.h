@@ -85,6 +85,9 @@ HttpResponse device_diagnostics(const HttpRequest& request, Context& context);
 HttpResponse test_connection(const HttpRequest& request, Context& context);
 HttpResponse test_storage(const HttpRequest& request, Context& context);
 
+// device_history.cpp
+HttpResponse device_history(const HttpRequest& request, Context& context);
+
 // realtime.cpp
 HttpResponse realtime_data(const HttpRequest& request, Context& context);
 HttpResponse realtime_socket(const HttpRequest& request, Context& context);

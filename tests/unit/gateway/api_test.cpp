@@ -380,6 +380,20 @@ TEST_F(ApiTest, ChecksWhatIsAskedOfTheHistory) {
     }
 }
 
+TEST_F(ApiTest, ChecksWhatIsAskedOfADevicesHistory) {
+    const std::string path = "/api/v1/device/history";
+    const auto empty = call("GET", path + "?device_code=W001&fields=F0,F3&order=desc&limit=5").json();
+    EXPECT_EQ(empty["device_code"], "W001");
+    EXPECT_EQ(empty["items"], Json::array());
+    EXPECT_EQ(empty["more"], false);
+    EXPECT_EQ(call("GET", path + "?device_code=NONE").status, 404);
+    EXPECT_EQ(call("GET", path).status, 400);
+    for (const auto* bad : {"limit=0", "limit=100001", "order=up", "start=now", "end=2026", "fields=F0,NONE",
+                            "fields=W001_F0"}) {
+        EXPECT_EQ(call("GET", path + "?device_code=W001&" + bad).status, 400) << bad;
+    }
+}
+
 // --- state ---
 
 TEST_F(ApiTest, ShowsProcessesAndHealth) {

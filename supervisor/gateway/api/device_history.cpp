@@ -1,0 +1,150 @@
+// /device/history: what one device's points were, by time, in the fields of /device/realtime-data.
+#include <algorithm>
+#include <map>
+
+#include "common/history/history_reader.h"
+#include "supervisor/gateway/api/handlers.h"
+#include "supervisor/gateway/api/json_input.h"
+#include "supervisor/gateway/context.h"
+#include "supervisor/gateway/plant_index.h"
+
+namespace fieldwarden::supervisor::gateway {
+
+using proto::Json;
+
+namespace {
+
+constexpr std::int64_t kMostRows = 100'000;
+
+struct DeviceHistoryQuery {
+    std::string device_code;
+    std::map<std::string, std::string, std::less<>> field_of_point;  // by point code
+    HistoryQuery history;                                            // without points; the limit is of rows
+};
+
+OrRefusal<DeviceHistoryQuery> read_device_history_query(const HttpRequest& request, const PlantIndex& index) {
+    DeviceHistoryQuery query;
+    const auto wanted = request.query_value("device_code").value_or("");
+    if (wanted.empty()) return bad_parameter("device_code", "the code of a device", wanted);
+    const auto* device = index.find(Kind::kDevice, wanted);
+    if (!device) return missing("device", wanted);
+    query.device_code = device->code();
+
+    std::map<std::string, std::string, std::less<>> point_of_field;
+    for (const auto* point : index.points_of(device->code())) {
+        point_of_field.emplace(PlantIndex::field_of(device->code(), point->code()), point->code());
+    }
+    bool all_fields = true;
+    for (const auto& [name, value] : request.query) {
+        if (name != "fields") continue;
+        for (const auto field : split_codes(value)) {
+            const auto point = point_of_field.find(field);
+            if (point == point_of_field.end())
+                return bad_parameter("fields", "fields of the device, as in realtime-data", field);
+            query.field_of_point.emplace(point->second, point->first);
+            all_fields = false;
+        }
+    }
+    if (all_fields) {
+        for (const auto& [field, point] : point_of_field) query.field_of_point.emplace(point, field);
+    }
+
+    const auto start = read_time(request, "start");
+    if (!start) return start.error();
+    query.history.start = *start;
+    const auto end = read_time(request, "end");
+    if (!end) return end.error();
+    query.history.end = *end;
+    const auto limit = read_integer(request, "limit", 1, kMostRows);
+    if (!limit) return limit.error();
+    query.history.limit = static_cast<std::size_t>(limit->value_or(1000));
+    const auto order = request.query_value("order").value_or("asc");
+    if (order != "asc" && order != "desc") return bad_parameter("order", "asc or desc", order);
+    query.history.descending = order == "desc";
+    return query;
+}
+
+// Rows of several tasks' histories by time, never many more than the limit.
+class HistoryRows {
+  public:
+    HistoryRows(std::size_t limit, bool descending) : limit_(limit), descending_(descending) {}
+
+    void add(const std::string& field, const Sample& sample) {
+        auto& row = rows_[sample.time];
+        if (!row.fields.emplace(field, proto::to_json(sample.value)).second) return;
+        if (sample.quality == Quality::kGood) return;
+        row.quality[field] =
+            sample.code == QualityCode::kNone ? to_name(sample.quality) : to_name(sample.code);
+    }
+    void trim() {
+        while (rows_.size() > limit_) {
+            rows_.erase(descending_ ? rows_.begin() : std::prev(rows_.end()));
+            more_ = true;
+        }
+    }
+    void set_more() { more_ = true; }
+    [[nodiscard]] bool more() const { return more_; }
+
+    [[nodiscard]] Json items() {
+        Json items = Json::array();
+        const auto give = [&](auto& entry) {
+            items.push_back({{"time", format_rfc3339(entry.first)},
+                             {"fields", std::move(entry.second.fields)},
+                             {"quality", std::move(entry.second.quality)}});
+        };
+        if (descending_) {
+            std::for_each(rows_.rbegin(), rows_.rend(), give);
+        } else {
+            std::ranges::for_each(rows_, give);
+        }
+        return items;
+    }
+
+  private:
+    struct Row {
+        Json fields = Json::object();
+        Json quality = Json::object();
+    };
+    std::size_t limit_;
+    bool descending_;
+    bool more_ = false;
+    std::map<UtcTime, Row> rows_;
+};
+
+}  // namespace
+
+HttpResponse device_history(const HttpRequest& request, Context& context) {
+    const auto index = context.indexes.current();
+    const auto query = read_device_history_query(request, *index);
+    if (!query) return query.error();
+    const auto fields = std::max<std::size_t>(1, query->field_of_point.size());
+    // The reader counts points, the client rows. A row more than asked for tells whether there are more.
+    const auto limit = std::clamp<std::size_t>(kMostHistoryPoints / fields, 2, query->history.limit + 1) - 1;
+    HistoryRows rows(limit, query->history.descending);
+    const bool empty_range =
+        query->history.start && query->history.end && *query->history.start >= *query->history.end;
+    const auto& tasks = index->plant().of(Kind::kTask).all();
+    for (auto task = tasks.begin(); !empty_range && task != tasks.end(); ++task) {
+        const std::string task_code(task->code());
+        const auto points = index->points_of_task(task_code);
+        if (!points) continue;  // a task that does not compile acquires nothing
+        auto part = query->history;
+        part.limit = std::min(kMostHistoryPoints, (limit + 1) * fields);
+        for (const auto* point : **points) {
+            if (query->field_of_point.contains(point->code())) part.point_codes.emplace_back(point->code());
+        }
+        if (part.point_codes.empty()) continue;
+        const auto samples = query_history(context.services.settings.server.data_dir, task_code, part);
+        if (!samples) return problem(samples.error());
+        for (const auto& [point_code, sample] : *samples) {
+            const auto field = query->field_of_point.find(point_code);
+            if (field != query->field_of_point.end()) rows.add(field->second, sample);
+        }
+        if (samples->size() >= part.limit) rows.set_more();
+        rows.trim();
+    }
+    const bool more = rows.more();
+    return json_response({{"device_code", query->device_code}, {"items", rows.items()}, {"more", more}});
+}
+
+}  // namespace fieldwarden::supervisor::gateway
