@@ -57,7 +57,9 @@ def test_workbook_to_live_data(supervisor, simulator, tmp_path):
     past = supervisor.get("/device/history?device_code=D&fields=COUNT&limit=1")
     assert past["items"][0]["fields"] == {"COUNT": points[0]["value"]} and not past["items"][0]["quality"], past
     two = eventually(lambda: (h := supervisor.get("/device/history?device_code=D&limit=2"))["more"] and h, "three rows")
-    assert len(two["items"]) == 2 and set(two["items"][0]["fields"]) == {"COUNT", "TEMP"}
+    assert len(two["items"]) == 2 and two["items"][0]["time"] < two["items"][1]["time"], two
+    rows = supervisor.get("/device/history?device_code=D")["items"]
+    assert {field for row in rows for field in row["fields"]} == {"COUNT", "TEMP"}
     newest = supervisor.get("/device/history?device_code=D&limit=2&order=desc")["items"]
     assert newest[0]["time"] > newest[1]["time"] >= two["items"][1]["time"]
 

@@ -69,9 +69,13 @@ class HistoryRows {
   public:
     HistoryRows(std::size_t limit, bool descending) : limit_(limit), descending_(descending) {}
 
+    // A time is a millisecond, which is what the client sees: points of one scan differ in their
+    // microseconds. The newest sample of a field in it counts.
     void add(const std::string& field, const Sample& sample) {
-        auto& row = rows_[sample.time];
-        if (!row.fields.emplace(field, proto::to_json(sample.value)).second) return;
+        auto& row = rows_[std::chrono::floor<std::chrono::milliseconds>(sample.time)];
+        if (descending_ && row.fields.contains(field)) return;
+        row.fields[field] = proto::to_json(sample.value);
+        row.quality.erase(field);
         if (sample.quality == Quality::kGood) return;
         row.quality[field] =
             sample.code == QualityCode::kNone ? to_name(sample.quality) : to_name(sample.code);
