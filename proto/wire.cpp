@@ -54,7 +54,8 @@ Json write(const Heartbeat& m) {
     }
     Json sinks = Json::array();
     for (const auto& s : m.sinks) {
-        sinks.push_back(Json::array({s.sink_code, s.pending, s.retrying, s.dead, s.last_error, s.dead_reason}));
+        sinks.push_back(
+            Json::array({s.sink_code, s.pending, s.retrying, s.dead, s.last_error, s.dead_reason}));
     }
     return {{"seq", m.seq},
             {"loop_ticks", m.loop_ticks},

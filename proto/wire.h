@@ -76,9 +76,9 @@ struct SinkProgress {
     std::string sink_code;
     std::uint64_t pending = 0;   // samples in the spool that it has not got yet
     std::uint64_t retrying = 0;  // of these, being tried again
-    std::uint64_t dead = 0;      // refused for good and still on disk; those waiting for a retry are among them
-    std::string last_error;      // empty while all is well
-    std::string dead_reason;     // of the newest that was refused; empty when there is none
+    std::uint64_t dead = 0;   // refused for good and still on disk; those waiting for a retry are among them
+    std::string last_error;   // empty while all is well
+    std::string dead_reason;  // of the newest that was refused; empty when there is none
 };
 
 // Every second. Counters count since the worker process started; they never go back.

@@ -53,7 +53,7 @@ LetterRetry::Step LetterRetry::step() {
     for (const auto& letter : portion.letters) records.push_back({letter.seq, letter.block, letter.samples});
     const auto version = directory_version(encode_directory(portion.points));
     const auto* points = sink_.knows_directory(version) ? nullptr : &portion.points;
-    const auto outcome = sink_.deliver({records, points, version});
+    const auto outcome = sink_.deliver({records, points, version, true});
     if (outcome.bisect && records.size() > 1) {
         singly_ = true;
         return Step::kWorked;

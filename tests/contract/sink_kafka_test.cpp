@@ -198,6 +198,22 @@ TEST_F(KafkaSinkTest, AProcessThatComesWithOldRecordsRepeatsNothing) {
     EXPECT_EQ(stored(), (std::vector{1, 2, 3, 4, 5, 6, 7, 8, 9}));
 }
 
+TEST_F(KafkaSinkTest, DeadLettersAreTakenAlthoughTheirNumbersAreOld) {
+    fill(1, 5);
+    const auto writer = sink();
+    accepts(*writer);
+    fill(3, 3);
+    auto letters = batch();
+    letters.again = true;
+    EXPECT_EQ(writer->deliver(letters).verdicts, std::vector{Verdict::kAccepted});
+    EXPECT_EQ(stored(), (std::vector{1, 2, 3, 3, 4, 5}));
+    // The place in the numbers is what it was, here and in the next process.
+    fill(5, 6);
+    accepts(*writer);
+    accepts(*sink());
+    EXPECT_EQ(stored(), (std::vector{1, 2, 3, 3, 4, 5, 6}));
+}
+
 TEST_F(KafkaSinkTest, ACommitWhoseAnswerIsLostIsNotRepeated) {
     fill(1, 2);
     const auto first = sink({{"timeout_ms", "600000"}});

@@ -193,7 +193,8 @@ class Workbook:
         "devices": ["device_code", "device_name", "site_code", "protocol", "address", "type_code", "options"],
         "points": ["point_code", "point_name", "device_code", "address", "data_type", "byte_order", "scale", "unit",
                    "min_value", "max_value", "access"],
-        "tasks": ["task_code", "task_name", "devices", "points", "period_ms", "autostart", "run_limit", "options", "group"],
+        "tasks": ["task_code", "task_name", "devices", "points", "period_ms", "autostart", "run_limit", "options", "group", "sinks"],
+        "sinks": ["sink_code", "type", "url", "options"],
     }
 
     def __init__(self):

@@ -54,6 +54,10 @@ struct DeliveryBatch {
     const PointDirectory* directory = nullptr;
     // Tells directories apart by their content, across processes: a sink that stores them need not compare.
     std::uint64_t directory_version = 0;
+    // Dead letters on their second way, with their old numbers: a sink that leaves out what it has had by the
+    // number takes these all the same, and keeps its place. (The embedded history refuses nothing, so none
+    // come.)
+    bool again = false;
 };
 
 enum class Verdict : std::uint8_t {

@@ -93,13 +93,14 @@ DeliveryOutcome KafkaSink::deliver(const DeliveryBatch& batch) {
                     fmt::format("{}: record {} has samples of a point about which nothing is known",
                                 settings_.label, record.seq);
             }
-        } else if (record.seq < producer_->cursor()) {
+        } else if (!batch.again && record.seq < producer_->cursor()) {
             messages.erase(messages.begin() + static_cast<std::ptrdiff_t>(before), messages.end());
         } else {
             last_seq = record.seq;
         }
     }
     if (messages.empty()) return outcome;
+    if (batch.again) last_seq = std::max<std::uint64_t>(producer_->cursor(), 1) - 1;
     const auto failed = producer_->store(messages, last_seq);
     if (!settings_.exactly_once) {
         judge_each(messages, outcome);

@@ -1,0 +1,130 @@
+"""Real stores for tests of the sinks, each in a folder of its own on a free port of the loopback."""
+
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.parse
+import urllib.request
+
+from harness import DEADLINE, eventually
+
+PROXYLESS = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def free_port():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return unused.getsockname()[1]
+
+
+class Store:
+    """A server process that faults can be done to."""
+
+    def __init__(self, folder):
+        self.folder, self.port, self.process = pathlib.Path(folder), free_port(), None
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def command(self):
+        raise NotImplementedError
+
+    def ready(self):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE):
+            return True
+
+    def start(self):
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+        def serves():
+            assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+            return self.ready()
+        eventually(serves, f"{type(self).__name__} on port {self.port}")
+        return self
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(DEADLINE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def kill(self):
+        self.stop(signal.SIGKILL)
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Postgres(Store):
+    """PostgreSQL refuses to run as root: it runs as the user that its package makes."""
+
+    BIN = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=pathlib.Path("/usr/bin"))
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.as_user = []
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            self.as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+            # Its folders up to the first that everybody may enter.
+            for part in [self.folder, *self.folder.parents][:4]:
+                if part != pathlib.Path("/tmp") and part.stat().st_uid == 0:
+                    part.chmod(part.stat().st_mode | 0o011)
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        subprocess.run([*self.as_user, self.BIN / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                        "--locale=C", "--no-sync"], check=True, capture_output=True, cwd=self.folder)
+
+    def command(self):
+        return [*self.as_user, self.BIN / "postgres", "-D", self.folder / "data", "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
+                "-c", f"unix_socket_directories={self.folder}", "-c", "fsync=off"]
+
+    @property
+    def url(self):
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def psql(self, sql):
+        return subprocess.run([self.BIN / "psql", "-XAtq", "-F", "\t", self.url, "-c", sql], capture_output=True, text=True,
+                              timeout=60, check=False)
+
+    def ready(self):
+        return self.psql("SELECT 1").returncode == 0
+
+    def query(self, sql):
+        done = self.psql(sql)
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+class VictoriaMetrics(Store):
+    def command(self):
+        program = shutil.which("victoria-metrics") or "/usr/bin/victoria-metrics"
+        return [program, "-storageDataPath", self.folder / "data", "-httpListenAddr", f"127.0.0.1:{self.port}",
+                "-dedup.minScrapeInterval=1ms", "-retentionPeriod=100y"]
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def ready(self):
+        return PROXYLESS.open(self.url + "/health", timeout=5).status == 200
+
+    def values(self, point, field="value"):
+        """[(time in ms, value)] of one point, by time."""
+        PROXYLESS.open(self.url + "/internal/force_flush", timeout=30).read()
+        match = urllib.parse.quote(f'{{__name__="points_{field}",point="{point}"}}')
+        rows = []
+        with PROXYLESS.open(f"{self.url}/api/v1/export?match[]={match}", timeout=60) as answer:
+            for line in answer:
+                series = json.loads(line)
+                rows += zip(series["timestamps"], series["values"])
+        return sorted(rows)
