@@ -149,10 +149,12 @@ Result<SinkConfig> compile_sink_record(const Record& record) {
     return sink;
 }
 
-// The first entry of a list that is no glob and names nothing.
-std::optional<std::string_view> dangling(const Records& records, std::string_view code_list) {
+// The first entry of a list that is no glob and names nothing. `always` needs no record.
+std::optional<std::string_view> dangling(const Records& records, std::string_view code_list,
+                                         std::string_view always) {
     for (const auto code : split_codes(code_list)) {
-        if (code.find('*') == std::string_view::npos && records.find(code) == nullptr) return code;
+        if (code.find('*') != std::string_view::npos || code == always) continue;
+        if (records.find(code) == nullptr) return code;
     }
     return std::nullopt;
 }
@@ -270,7 +272,9 @@ Result<TaskConfig> compile(const Plant& plant, const Record& record, const Point
     cells.parsed("schedule", parse_schedule);
     for (const auto& [field, kind] :
          {std::pair{"devices", Kind::kDevice}, {"points", Kind::kPoint}, {"sinks", Kind::kSink}}) {
-        if (const auto code = dangling(plant.of(kind), cells.text(field))) {
+        // The embedded history is there without a row of its own.
+        const auto always = kind == Kind::kSink ? kHistorySink : std::string_view{};
+        if (const auto code = dangling(plant.of(kind), cells.text(field), always)) {
             cells.fail(field, fmt::format("there is no {} '{}'", schema_of(kind).noun,
                                           code->substr(0, kLongestCode)));
         }

@@ -158,6 +158,9 @@ std::string sinks_of(std::string_view sinks, std::string_view options) {
 TEST(CompileTask, TheHistoryComesFirstUnlessToldOtherwise) {
     EXPECT_EQ(sinks_of("", ""), "history=history");
     EXPECT_EQ(sinks_of("INFLUX,KAFKA", ""), "history=history KAFKA=kafka INFLUX=influxdb");
+    EXPECT_EQ(sinks_of("history", ""), "history=history");
+    EXPECT_EQ(sinks_of("history,KAFKA", ""), "history=history KAFKA=kafka");
+    EXPECT_NE(sinks_of("history,NOPE", "").find("there is no sink 'NOPE'"), std::string::npos);
     EXPECT_EQ(sinks_of("*", ""), "MINE=history KAFKA=kafka INFLUX=influxdb")
         << "a history of the sheet is the history";
     EXPECT_EQ(sinks_of("*", "history=false"), "KAFKA=kafka INFLUX=influxdb");
