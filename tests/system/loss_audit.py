@@ -62,7 +62,7 @@ class Audit:
     def fault(self):
         """One fault, and its end."""
         kinds = {"worker killed": self.kill_worker, "worker frozen": self.freeze_worker, "supervisor killed": self.kill_supervisor,
-                 "PostgreSQL killed": self.kill_postgres, "PostgreSQL frozen": lambda: self.freeze(self.postgres),
+                 "PostgreSQL crashed": self.crash_postgres, "PostgreSQL frozen": lambda: self.freeze(self.postgres),
                  # It acknowledges before it has written, so that kill -9 would lose data of its own.
                  "VictoriaMetrics restarted": self.restart_victoria, "VictoriaMetrics frozen": lambda: self.freeze(self.victoria)}
         kind = self.random.choice(sorted(kinds))
@@ -89,10 +89,9 @@ class Audit:
         self.pause(0, 1)
         self.supervisor.start()
 
-    def kill_postgres(self):
-        self.postgres.kill()
+    def crash_postgres(self):
+        self.postgres.crash()
         self.pause(0, 2)
-        (self.postgres.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
         self.postgres.start()
 
     def restart_victoria(self):

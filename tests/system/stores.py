@@ -55,14 +55,18 @@ class Store:
                 self.process.kill()
                 self.process.wait()
 
-    def kill(self):
-        self.stop(signal.SIGKILL)
+    def signal_all(self, number):
+        """The process and its children: PostgreSQL serves each connection by one."""
+        pid = self.process.pid
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in [pid, *map(int, children)]:
+            os.kill(each, number)
 
     def freeze(self):
-        self.process.send_signal(signal.SIGSTOP)
+        self.signal_all(signal.SIGSTOP)
 
     def thaw(self):
-        self.process.send_signal(signal.SIGCONT)
+        self.signal_all(signal.SIGCONT)
 
 
 class Postgres(Store):
@@ -91,6 +95,10 @@ class Postgres(Store):
     @property
     def url(self):
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def crash(self):
+        """PostgreSQL's "immediate shutdown": ends its children too, which would outlive a killed parent for a moment."""
+        self.stop(signal.SIGQUIT)
 
     def psql(self, sql):
         return subprocess.run([self.BIN / "psql", "-XAtq", "-F", "\t", self.url, "-c", sql], capture_output=True, text=True,

@@ -24,7 +24,8 @@ class ServerProcess {
     // start on. `prepare` runs before each attempt, with the port known: configuration files are written
     // there.
     void start(const std::function<void()>& prepare = {});
-    void stop();  // SIGTERM, and waits: it stores what it shall keep
+    void stop();                            // SIGTERM, and waits: it stores what it shall keep
+    void end(int signal) { halt(signal); }  // the same with another signal
     void kill();
     void freeze();  // SIGSTOP: it takes connections, but says nothing
     void thaw();
