@@ -227,18 +227,15 @@ class CommandLine {
                          "  fieldwarden dead-letters\n  fieldwarden dead-letters retry --task WELD_A\n"
                          "  fieldwarden dead-letters clear --task WELD_A --sink influx");
         auto& letters = arguments_.dead_letters;
-        const auto scope = [&](CLI::App* app) {
-            app->add_option("--task", letters.task, "Only letters of this task");
-            app->add_option("--sink", letters.sink, "Only letters of this sink");
-            return app;
-        };
-        scope(verb)
-            ->add_option("--limit", letters.limit, "How many, newest first")
+        verb->add_option("--task", letters.task, "Only letters of this task");
+        verb->add_option("--sink", letters.sink, "Only letters of this sink");
+        verb->add_option("--limit", letters.limit, "How many are listed, newest first")
             ->check(CLI::Range(1, 1000))
             ->capture_default_str();
-        scope(verb->add_subcommand("list", "List them, newest first"));
-        auto* retry = scope(verb->add_subcommand("retry", "Deliver them again"));
-        auto* clear = scope(verb->add_subcommand("clear", "Remove them for good"));
+        auto* list = verb->add_subcommand("list", "List them, newest first");
+        auto* retry = verb->add_subcommand("retry", "Deliver them again");
+        auto* clear = verb->add_subcommand("clear", "Remove them for good");
+        for (auto* each : {list, retry, clear}) each->fallthrough();  // the options may stand behind
         verb->require_subcommand(0, 1);
         runs(verb, [this, retry, clear](cli::Session& session) {
             if (retry->parsed()) return cli::retry_dead_letters(session, arguments_.dead_letters);
