@@ -797,7 +797,11 @@ TEST_F(Fleet, ASpareTakesOverATaskThatIsToBeLaunchedAndIsReplaced) {
         const std::lock_guard lock{spare->log.mutex};
         EXPECT_EQ(spare->log.welcome->session_id, *started.session_id);
     }
-    EXPECT_EQ(store_.processes()->front().launch_key, spare->environment.at(proto::kEnvLaunchKey));
+    // The table of processes is written behind the supervisor's back, a little later.
+    EXPECT_TRUE(wait_for([&] {
+        const auto rows = store_.processes();
+        return rows->size() == 1 && rows->front().launch_key == spare->environment.at(proto::kEnvLaunchKey);
+    }));
 
     ASSERT_TRUE(wait_for_spare());
     const auto next = machine_.worker("");
