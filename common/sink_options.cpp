@@ -88,7 +88,7 @@ std::span<const SinkType> sink_types() {
         SinkType{"influxdb", "http://|https://", "http://host:8086", influxdb},
         SinkType{"kafka", "kafka://", "kafka://host:9092,host:9092", kafka},
         SinkType{"postgres", "postgresql://|postgres://", "postgresql://user@host/database", postgres},
-        SinkType{"tdengine", "http://|https://", "http://host:6041", tdengine},
+        SinkType{"tdengine", "http://|https://", "http://host:6041", tdengine, true},
         SinkType{"mqtt", "mqtt://|mqtts://", "mqtt://host:1883", mqtt},
     };
     return types;

@@ -16,6 +16,7 @@ struct SinkType {
     std::string_view schemes;  // of its url, separated by '|'; empty: it takes no url
     std::string_view example;  // of a url
     std::span<const OptionSpec> options;
+    bool readable = false;  // it can be asked for what it holds
 };
 
 // Null for a type that does not exist.

@@ -317,6 +317,12 @@ DeviceConfig device_from(const Json& j) {
     return std::move(*device);
 }
 
+SinkConfig sink_from(const Json& j) {
+    auto sink = sink_config_from_json(j);
+    if (!sink) throw std::invalid_argument(sink.error().message);
+    return std::move(*sink);
+}
+
 Json write(const TestConnection& m) {
     return {{"request_id", m.request_id}, {"device", to_json(m.device)}};
 }
@@ -330,9 +336,7 @@ Json write(const TestStorage& m) {
 }
 void read(const Json& j, TestStorage& m) {
     j.at("request_id").get_to(m.request_id);
-    auto sink = sink_config_from_json(j.at("sink"));
-    if (!sink) throw std::invalid_argument(sink.error().message);
-    m.sink = std::move(*sink);
+    m.sink = sink_from(j.at("sink"));
 }
 
 Json write(const BeatAck& m) {
@@ -383,12 +387,42 @@ void read(const Json& j, Diagnose& m) {
     j.at("request_id").get_to(m.request_id);
 }
 
+Json write(const QueryStore& m) {
+    Json devices = Json::array();
+    for (const auto& device : m.devices) devices.push_back(to_json(device));
+    Json range = nullptr;
+    if (m.range) {
+        range = {{"start_us", micros(m.range->start)},
+                 {"end_us", micros(m.range->end)},
+                 {"limit", m.range->limit},
+                 {"descending", m.range->descending}};
+    }
+    return {{"request_id", m.request_id},
+            {"task_code", m.task_code},
+            {"sink", to_json(m.sink)},
+            {"devices", std::move(devices)},
+            {"range", std::move(range)}};
+}
+void read(const Json& j, QueryStore& m) {
+    j.at("request_id").get_to(m.request_id);
+    j.at("task_code").get_to(m.task_code);
+    m.sink = sink_from(j.at("sink"));
+    for (const auto& device : j.at("devices")) m.devices.push_back(device_from(device));
+    const auto& range = j.at("range");
+    if (range.is_null()) return;
+    m.range = {.start = from_micros(range.at("start_us")),
+               .end = from_micros(range.at("end_us")),
+               .limit = range.at("limit").get<std::uint64_t>(),
+               .descending = range.at("descending").get<bool>()};
+}
+
 constexpr std::size_t kMessageCount = std::variant_size_v<Message>;
 constexpr std::array<std::string_view, kMessageCount> kNames{
     "hello",        "ready",    "heartbeat", "connection",       "live",         "log",
     "reply",        "finished", "welcome",   "refuse",           "configure",    "set_period",
     "pause",        "resume",   "stop",      "reset_connection", "acquire_once", "test_connection",
     "test_storage", "beat_ack", "slow_down", "write_point",      "browse",       "diagnose",
+    "query_store",
 };
 
 // Builds the document within bounds. Depth: the parser underneath recurses, and nesting from outside must not

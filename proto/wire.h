@@ -141,14 +141,15 @@ struct DeviceDiagnostics {
     std::string last_refusal;
 };
 
-// Answer to AcquireOnce, TestConnection, TestStorage, WritePoint, Browse or Diagnose.
+// Answer to AcquireOnce, TestConnection, TestStorage, WritePoint, Browse, Diagnose or QueryStore.
 struct Reply {
     std::uint64_t request_id = 0;
     bool ok = false;
     std::string error;  // when not ok
     double duration_ms = 0;
     ErrorKind error_kind = ErrorKind::kUnavailable;
-    SampleBatch samples;  // AcquireOnce; WritePoint: the point as it was read back
+    // AcquireOnce; WritePoint: the point as it was read back; QueryStore: in the order of time by device
+    SampleBatch samples;
     std::optional<ProbeResult> probe;
     bool confirmed = false;            // WritePoint: what was read back is what was written
     std::optional<BrowsePage> browse;  // Browse
@@ -226,6 +227,20 @@ struct Browse {
 struct Diagnose {
     std::uint64_t request_id = 0;
 };
+// What a store holds of these devices' points. Only of sinks that can be asked (SinkType::readable).
+struct QueryStore {
+    std::uint64_t request_id = 0;
+    std::string task_code;  // whose samples they are
+    SinkConfig sink;
+    std::vector<DeviceConfig> devices;  // without addresses and options, which no store needs
+    struct Range {
+        std::optional<UtcTime> start;  // inclusive
+        std::optional<UtcTime> end;    // exclusive
+        std::uint64_t limit = 0;       // of moments per device
+        bool descending = false;
+    };
+    std::optional<Range> range;  // unset: the newest sample of every point
+};
 // Tells the worker that its supervisor lives. Every kBeatsPerAck-th heartbeat is answered, and the one behind
 // Finished.
 inline constexpr std::uint64_t kBeatsPerAck = 4;
@@ -234,9 +249,10 @@ struct BeatAck {
 };
 
 // The order is the message type's number on the wire, counted from 1. Append only.
-using Message = std::variant<Hello, Ready, Heartbeat, Connection, Live, Log, Reply, Finished, Welcome, Refuse,
-                             Configure, SetPeriod, Pause, Resume, Stop, ResetConnection, AcquireOnce,
-                             TestConnection, TestStorage, BeatAck, SlowDown, WritePoint, Browse, Diagnose>;
+using Message =
+    std::variant<Hello, Ready, Heartbeat, Connection, Live, Log, Reply, Finished, Welcome, Refuse, Configure,
+                 SetPeriod, Pause, Resume, Stop, ResetConnection, AcquireOnce, TestConnection, TestStorage,
+                 BeatAck, SlowDown, WritePoint, Browse, Diagnose, QueryStore>;
 
 struct Frames {
     Bytes header;

@@ -94,6 +94,14 @@ struct ApplyResult {
     std::vector<std::string> stopped;   // tasks that were removed while running
 };
 
+struct StoredQuestion {
+    std::string task_code;
+    std::string sink_code;  // empty: the first that can be asked
+    std::string device_code;
+    std::vector<std::string> point_codes;
+    proto::QueryStore::Range range;
+};
+
 class Control {
   public:
     virtual ~Control() = default;
@@ -118,6 +126,10 @@ class Control {
     // Runs in a worker process of its own, bounded by the device's or sink's own timeouts and 60 s.
     virtual Result<proto::ProbeResult> test_connection(const DeviceConfig& device) = 0;
     virtual Result<proto::ProbeResult> test_storage(const SinkConfig& sink) = 0;
+
+    // What one of the task's sinks holds of a device, by point and time; see StoredQuestion. In a worker
+    // process of its own. kNotFound: no such task, or no such sink of it that can be asked.
+    virtual Result<SampleBatch> stored_samples(const StoredQuestion& question) = 0;
 
     // Writes a point of a device, through a task that acquires it if one runs, and reads it back. `value` is
     // in engineering units. kInvalidArgument: the point is read only, the value does not fit, or the device

@@ -73,6 +73,7 @@ class Supervisor final : public Control {
     Result<TaskProgress> progress(const std::string& task_code) override;
     Result<proto::ProbeResult> test_connection(const DeviceConfig& device) override;
     Result<proto::ProbeResult> test_storage(const SinkConfig& sink) override;
+    Result<SampleBatch> stored_samples(const StoredQuestion& question) override;
     Result<LogPage> logs(const std::string& task_code, const LogQuery& query) override;
     LogPage all_logs(const LogQuery& query) override;
     Result<DeadLetterPage> dead_letters(const DeadLetterScope& scope, std::size_t page,

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <filesystem>
 
+#include "common/sink_options.h"
 #include "supervisor/fleet/proc_info.h"
 #include "supervisor/plant/task_options.h"
 #include "supervisor/supervisor_loop.h"
@@ -91,6 +92,12 @@ Status SupervisorLoop::open() {
     worker_launch_ = std::make_unique<WorkerLaunch>(settings_, link_->path());
     probes_ = std::make_unique<Probes>(*launcher_, *link_, *worker_launch_, settings_.worker, clock_,
                                        [this] { return ++last_worker_; });
+    recall_ = std::make_unique<Recall>(
+        live_, clock_,
+        [this](proto::QueryStore question, std::string subject, Recall::Answered done) {
+            ask_probe({std::move(question), nullptr, std::move(subject)}, std::move(done));
+        },
+        [this](LogLevel level, const std::string& message) { this->log(level, message); });
     spares_ = std::make_unique<Spares>(
         *launcher_, *link_, *worker_launch_, settings_.worker, clock_, [this] { return ++last_worker_; },
         [this](WorkerId worker, const ExitStatus& end, MonoTime at) { on_exit(worker, end, at); }, log_);
@@ -145,6 +152,7 @@ Status SupervisorLoop::load() {
     take_up_waiting(desired);
     close_lost_sessions();
     start_desired(desired);
+    recall_stored();
     for (auto& [code, task] : tasks_) show(task, false);
     return {};
 }
@@ -326,6 +334,21 @@ void SupervisorLoop::close_lost_sessions() {
     }
 }
 
+// What the sinks hold of tasks that have not acquired anything yet, or never will because they stand.
+void SupervisorLoop::recall_stored() {
+    const auto now_plant = plant();
+    const auto& sinks = now_plant->of(Kind::kSink).all();
+    const bool any = std::ranges::any_of(sinks, [](const Record& record) {
+        const auto* type = find_sink_type(cell_of(Kind::kSink, record, "type"));
+        return type != nullptr && type->readable;
+    });
+    if (!any) return;
+    const TaskCompiler compiler{*now_plant, defaults()};
+    for (const auto& [code, task] : tasks_) {
+        if (const auto config = keep_config(compiler, code)) recall_->add(*config);
+    }
+}
+
 // What ran when the last supervisor ended, what is to start by itself unless a person stopped it, and what a
 // schedule opened or closed while nobody watched.
 void SupervisorLoop::start_desired(const Desired& desired) {
@@ -424,6 +447,7 @@ void SupervisorLoop::forget_task(const std::string& code) {
         bus_.forget(topic + code);
     }
     for (const auto& event : bus_.last_values("connection_status." + code + ".")) bus_.forget(event->topic);
+    recall_->forget(code);
     if (task.config) live_.forget(task.config.kept().point_ids());
     logs_.forget(code);
     log_service_.forget(code);
@@ -486,6 +510,7 @@ void SupervisorLoop::tick() {
         watch(task, now);
     }
     probes_->tick(now);
+    if (!stopping_) recall_->tick(now);
     spares_->tick(now, launch_queue_.empty() && !stopping_);
     fail_pending([&](const PendingReply& pending) { return now >= pending.deadline; },
                  make_error(ErrorKind::kTimeout, "the worker did not answer in time"));

@@ -202,6 +202,7 @@ bool SupervisorLoop::reload(TaskRuntime& task, const Result<TaskConfigPtr>& conf
                                           task.code, config.error().message));
         return false;
     }
+    recall_->forget(task.code);
     const auto before = task.config;
     if (before && task.worker) {
         // Points that are gone are not shown any more.

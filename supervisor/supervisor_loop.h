@@ -16,6 +16,7 @@
 #include "supervisor/fleet/fleet_link.h"
 #include "supervisor/fleet/instance_lock.h"
 #include "supervisor/fleet/probes.h"
+#include "supervisor/fleet/recall.h"
 #include "supervisor/fleet/recorder.h"
 #include "supervisor/fleet/spares.h"
 #include "supervisor/fleet/store_queue.h"
@@ -91,6 +92,7 @@ class SupervisorLoop {
     void start_desired(const Desired& desired);
     bool start(TaskRuntime& task, const TaskCompiler& compiler, std::string cause, bool paused);
     void close_lost_sessions();
+    void recall_stored();
     void set_schedule(TaskRuntime& task, const Record& record);
     void follow_schedule(TaskRuntime& task);
     TaskRuntime& add_task(const Plant& plant, const Record& record);
@@ -159,6 +161,7 @@ class SupervisorLoop {
     std::unique_ptr<FleetLink> link_;
     std::unique_ptr<WorkerLaunch> worker_launch_;
     std::unique_ptr<StatusPub> status_pub_;
+    std::unique_ptr<Recall> recall_;
     std::unique_ptr<Probes> probes_;
     std::unique_ptr<Spares> spares_;
     std::optional<Cgroups> cgroups_;

@@ -2,6 +2,9 @@
 // for the one question.
 #include <fmt/format.h>
 
+#include <set>
+
+#include "supervisor/plant/store_question.h"
 #include "supervisor/supervisor_ask.h"
 
 namespace fieldwarden::supervisor {
@@ -231,6 +234,31 @@ Result<proto::ProbeResult> Supervisor::test_storage(const SinkConfig& sink) {
     if (!reply) return reply.error();
     if (!reply->probe) return error_of(*reply);
     return std::move(*reply->probe);
+}
+
+Result<SampleBatch> Supervisor::stored_samples(const StoredQuestion& asked) {
+    const auto now = plant();
+    auto config = compile_task(*now, asked.task_code, loop_->defaults());
+    if (!config) return config.error();
+    auto question = store_question(std::move(*config), asked.sink_code);
+    if (!question) {
+        return make_error(
+            ErrorKind::kNotFound,
+            asked.sink_code.empty()
+                ? fmt::format("no sink of task {} can be asked for what it holds", asked.task_code)
+                : fmt::format("task {} has no sink '{}' that can be asked for what it holds", asked.task_code,
+                              asked.sink_code.substr(0, kLongestCode)));
+    }
+    std::erase_if(question->devices,
+                  [&](const DeviceConfig& device) { return device.device_code != asked.device_code; });
+    const std::set<std::string_view> wanted{asked.point_codes.begin(), asked.point_codes.end()};
+    keep_points(*question, [&](const PointConfig& point) { return wanted.contains(point.point_code); });
+    question->range = asked.range;
+    const auto subject = "sink " + question->sink.sink_code;
+    auto reply = probe(std::move(*question), subject);
+    if (!reply) return reply.error();
+    if (!reply->ok) return error_of(*reply);
+    return std::move(reply->samples);
 }
 
 Result<proto::BrowsePage> Supervisor::browse(const DeviceConfig& device, const std::string& node) {

@@ -9,11 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <future>
 
 #include "common/data_paths.h"
 #include "common/log/trim_file.h"
-#include "worker/probe.h"
+#include "worker/point_directory.h"
 #include "worker/spare_identity.h"
 
 namespace fieldwarden::worker {
@@ -36,25 +35,11 @@ constexpr milliseconds kWelcomePatience{60'000};
 constexpr milliseconds kSpoolRetry{200};
 // With drop_oldest a device waits this long for a spool that cannot be written, then lets the scan go.
 constexpr int kSpoolAttempts = 10;
-constexpr milliseconds kAcquireDeadline{10'000};
-constexpr milliseconds kDiagnoseDeadline{1'000};
 // A supervisor that lives answers within a turn of its loop; for a dead one a leaving worker does not wait
 // long.
 constexpr milliseconds kLastWord{500};
 // By now a configuration has reached the last of its sinks.
 constexpr milliseconds kSettled{5'000};
-
-PointDirectory directory_of(const TaskConfig& config) {
-    PointDirectory directory;
-    for (const auto& device : config.devices) {
-        for (const auto& point : device.points) {
-            directory.emplace(point.id, PointIdentity{device.site_code, device.device_code,
-                                                      device.device_name, device.type_code, point.point_code,
-                                                      point.unit, point.data_type, device.stable_name});
-        }
-    }
-    return directory;
-}
 
 // Devices and sinks keep their own part of the configuration; a task of 10,000 points does not need it twice.
 TaskConfig settings_of(const TaskConfig& config) {
@@ -65,17 +50,6 @@ TaskConfig settings_of(const TaskConfig& config) {
     settings.run_limit = config.run_limit;
     settings.stop_grace = config.stop_grace;
     return settings;
-}
-
-proto::Reply refusal(Error error) {
-    proto::Reply reply;
-    reply.error_kind = error.kind;
-    reply.error = std::move(error.message);
-    return reply;
-}
-
-double milliseconds_since(MonoTime start) {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace
@@ -154,7 +128,7 @@ Status WorkerLoop::start_line(const TaskConfig& config) {
     auto spool = Spool::open(std::move(spool_options), real_file_system(), clock_);
     if (!spool) return spool.error();
     line.spool = std::move(*spool);
-    if (auto set = line.spool->set_directory(directory_of(config)); !set) return set;
+    if (auto set = line.spool->set_directory(directory_of(config.devices)); !set) return set;
 
     line.sinks = std::make_unique<SinkSet>(*line.spool, environment_.data_dir, config.task_code,
                                            log_.function(), clock_);
@@ -178,7 +152,7 @@ Status WorkerLoop::change_line(const TaskConfig& config) {
     line_->spool->set_limits(config.spool);
     wait_for_room_ = config.spool.when_full == SpoolFullPolicy::kBlock;
     // The directory goes first, so that no sample is spooled before it says whose it is.
-    if (auto set = line_->spool->set_directory(directory_of(config)); !set) return set;
+    if (auto set = line_->spool->set_directory(directory_of(config.devices)); !set) return set;
     if (auto applied = line_->sinks->apply(config); !applied) return applied;
     if (auto applied = line_->devices->apply(config, paused_); !applied) return applied;
     line_->config = settings_of(config);
@@ -350,133 +324,10 @@ void WorkerLoop::handle(const proto::SlowDown& message) {
     }
 }
 
-void WorkerLoop::handle(const proto::AcquireOnce& message) {
-    const auto loops = line_ ? line_->devices->loops() : std::vector<std::shared_ptr<DeviceLoop>>{};
-    post_request(message.request_id, [loops] {
-        proto::Reply reply;
-        std::vector<std::future<Result<SampleBatch>>> scans;
-        for (const auto& loop : loops) {
-            scans.push_back(
-                std::async(std::launch::async, [loop] { return loop->acquire_once(kAcquireDeadline); }));
-        }
-        for (auto& scan : scans) {
-            auto samples = scan.get();
-            if (samples) {
-                reply.ok = true;
-                std::move(samples->begin(), samples->end(), std::back_inserter(reply.samples));
-            } else {
-                reply.error += (reply.error.empty() ? "" : "; ") + samples.error().message;
-            }
-        }
-        if (loops.empty()) reply.error = "this worker runs no task";
-        return reply;
-    });
-}
-
-void WorkerLoop::handle(const proto::TestConnection& message) {
-    log_.hide(secrets_of(message.device));
-    post_request(message.request_id, [this, device = message.device] {
-        proto::Reply reply;
-        reply.ok = true;
-        reply.probe = test_connection(device, clock_);
-        return reply;
-    });
-}
-
-void WorkerLoop::handle(const proto::TestStorage& message) {
-    log_.hide(secrets_of(message.sink));
-    post_request(message.request_id, [this, config = message.sink] {
-        const auto started = std::chrono::steady_clock::now();
-        proto::Reply reply;
-        reply.ok = true;
-        reply.probe.emplace();
-        auto sink = make_sink(config, {environment_.data_dir, environment_.task_code, {}, log_.function()});
-        if (!sink) {
-            reply.probe->detail = sink.error().message;
-            reply.probe->error_category = proto::ErrorCategory::kConfigurationError;
-            return reply;
-        }
-        const auto probed = (*sink)->probe();
-        reply.probe->ok = probed.has_value();
-        reply.probe->detail = probed ? *probed : probed.error().message;
-        if (!probed) reply.probe->error_category = proto::ErrorCategory::kConnectionError;
-        reply.probe->latency_ms = milliseconds_since(started);
-        return reply;
-    });
-}
-
-void WorkerLoop::handle(const proto::WritePoint& message) {
-    if (message.device) log_.hide(secrets_of(*message.device));
-    const auto loop = line_ && !message.device ? line_->devices->loop_of(message.point) : nullptr;
-    post_request(message.request_id, [loop, message, asked = clock_.mono_now(), this] {
-        // Requests are done one after the other. A write that had to wait must not reach the device after the
-        // operator was told that it failed.
-        if (clock_.mono_now() - asked > kAcquireDeadline) {
-            return refusal(
-                make_error(ErrorKind::kTimeout,
-                           "nothing was written: the worker was busy with other requests for too long"));
-        }
-        Result<ReadBack> written =
-            make_error(ErrorKind::kNotFound, "the task that runs does not hold this point");
-        if (message.device) {
-            written = write_over_own_connection(*message.device, message.value);
-        } else if (loop != nullptr) {
-            written = loop->write(message.point, message.value, kAcquireDeadline);
-        }
-        if (!written) return refusal(written.error());
-        proto::Reply reply;
-        reply.ok = true;
-        reply.confirmed = written->confirmed;
-        reply.samples.push_back(std::move(written->sample));
-        return reply;
-    });
-}
-
-void WorkerLoop::handle(const proto::Browse& message) {
-    log_.hide(secrets_of(message.device));
-    post_request(message.request_id, [message] {
-        auto page = browse_device(message.device, message.node);
-        if (!page) return refusal(page.error());
-        proto::Reply reply;
-        reply.ok = true;
-        reply.browse = std::move(*page);
-        return reply;
-    });
-}
-
-void WorkerLoop::handle(const proto::Diagnose& message) {
-    const auto loops = line_ ? line_->devices->loops() : std::vector<std::shared_ptr<DeviceLoop>>{};
-    post_request(message.request_id, [loops] {
-        proto::Reply reply;
-        reply.ok = true;
-        for (const auto& loop : loops) {
-            if (auto device = loop->diagnostics(kDiagnoseDeadline)) {
-                reply.diagnostics.push_back(std::move(*device));
-            }
-        }
-        return reply;
-    });
-}
-
 // Being heard is all it says, and the link has noted it. It comes every few seconds while there is a
 // supervisor, which alone moves dead letters: the time to look at them.
 void WorkerLoop::handle(const proto::BeatAck&) {
     if (line_) line_->sinks->look_at_letters();
-}
-
-void WorkerLoop::post_request(std::uint64_t request_id, std::function<proto::Reply()> work) {
-    const bool posted = requests_->post([request_id, work = std::move(work)] {
-        const auto started = std::chrono::steady_clock::now();
-        auto reply = work();
-        reply.request_id = request_id;
-        reply.duration_ms = milliseconds_since(started);
-        return reply;
-    });
-    if (posted) return;
-    proto::Reply busy;
-    busy.request_id = request_id;
-    busy.error = fmt::format("{} requests are waiting already; try again later", Requests::kMostWaiting);
-    link_->send(busy);
 }
 
 void WorkerLoop::set_paused(bool paused) {

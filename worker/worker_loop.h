@@ -85,6 +85,7 @@ class WorkerLoop {
     void handle(const proto::WritePoint& message);
     void handle(const proto::Browse& message);
     void handle(const proto::Diagnose& message);
+    void handle(const proto::QueryStore& message);
     void handle(const proto::BeatAck& message);
     template <class Other>
     void handle(const Other&) {}

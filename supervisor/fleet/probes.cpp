@@ -28,6 +28,9 @@ SecretMask secrets_in(const Probes::Request& request) {
     if (const auto* storage = std::get_if<proto::TestStorage>(&request.question)) {
         mask.add(secrets_of(storage->sink));
     }
+    if (const auto* query = std::get_if<proto::QueryStore>(&request.question)) {
+        mask.add(secrets_of(query->sink));
+    }
     return mask;
 }
 }  // namespace

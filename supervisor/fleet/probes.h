@@ -1,5 +1,5 @@
-// Probes: worker processes that answer one question and leave (test-connection, test-storage, browse;
-// acquire_once and write when no task runs), so that nothing a device or a sink does can touch the
+// Probes: worker processes that answer one question and leave (test-connection, test-storage, browse, stored
+// data; acquire_once and write when no task runs), so that nothing a device or a sink does can touch the
 // supervisor.
 //
 // Threads. Loop thread only.
@@ -25,7 +25,8 @@ class Probes {
     static constexpr std::chrono::seconds kDeadline{60};
 
     struct Request {
-        // TestConnection, TestStorage, WritePoint, Browse or AcquireOnce; the request_id is set here.
+        // TestConnection, TestStorage, WritePoint, Browse, QueryStore or AcquireOnce; the request_id is set
+        // here.
         proto::Message question;
         TaskConfigPtr config;  // AcquireOnce: given, paused, before the question
         std::string subject;   // for messages: "device PUMP_01"

@@ -119,7 +119,7 @@ std::vector<Word> split_sql(std::string_view sql) {
             const auto start = at;
             while (at < sql.size() && in_name(sql[at])) ++at;
             words.push_back({Word::Kind::kName, std::string{sql.substr(start, at - start)}});
-        } else if (std::string_view{"(),.=;"}.find(c) != std::string_view::npos) {
+        } else if (std::string_view{"(),.=;<>"}.find(c) != std::string_view::npos) {
             words.push_back({Word::Kind::kMark, std::string{c}});
             ++at;
         } else {

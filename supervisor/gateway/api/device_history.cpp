@@ -1,8 +1,11 @@
-// /device/history: what one device's points were, by time, in the fields of /device/realtime-data.
+// /device/history: what one device's points were, by time, in the fields of /device/realtime-data. From the
+// embedded history; where that has nothing of the range, and when a sink is named, from a sink that can be
+// asked.
 #include <algorithm>
 #include <map>
 
 #include "common/history/history_reader.h"
+#include "common/sink_options.h"
 #include "supervisor/gateway/api/handlers.h"
 #include "supervisor/gateway/api/json_input.h"
 #include "supervisor/gateway/context.h"
@@ -20,6 +23,7 @@ struct DeviceHistoryQuery {
     std::string device_code;
     std::map<std::string, std::string, std::less<>> field_of_point;  // by point code
     HistoryQuery history;                                            // without points; the limit is of rows
+    std::string sink_code;                                           // empty: none named
 };
 
 OrRefusal<DeviceHistoryQuery> read_device_history_query(const HttpRequest& request, const PlantIndex& index) {
@@ -47,6 +51,15 @@ OrRefusal<DeviceHistoryQuery> read_device_history_query(const HttpRequest& reque
     }
     if (all_fields) {
         for (const auto& [field, point] : point_of_field) query.field_of_point.emplace(point, field);
+    }
+
+    if (const auto sink = request.query_value("sink"); sink && !sink->empty()) {
+        const auto* record = index.find(Kind::kSink, *sink);
+        if (!record) return missing("sink", *sink);
+        const auto* type = find_sink_type(cell_of(Kind::kSink, *record, "type"));
+        if (type == nullptr || !type->readable)
+            return bad_parameter("sink", "a sink that can be asked for what it holds (tdengine)", *sink);
+        query.sink_code = *sink;
     }
 
     const auto start = read_time(request, "start");
@@ -115,6 +128,33 @@ class HistoryRows {
     std::map<UtcTime, Row> rows_;
 };
 
+// Of one task's sink: `part` is what the embedded history would have been asked, `rows` the limit.
+Result<std::vector<HistoryPoint>> ask_sink(Context& context, const std::string& task_code,
+                                           const DeviceHistoryQuery& query, const HistoryQuery& part,
+                                           std::size_t rows, const PlantIndex& index) {
+    StoredQuestion question{.task_code = task_code,
+                            .sink_code = query.sink_code,
+                            .device_code = query.device_code,
+                            .point_codes = part.point_codes,
+                            .range = {part.start, part.end, rows, part.descending}};
+    const auto samples = context.services.control.stored_samples(question);
+    std::vector<HistoryPoint> points;
+    if (!samples) {
+        // Another task's sink.
+        if (samples.error().kind == ErrorKind::kNotFound) return points;
+        return samples.error();
+    }
+    std::map<PointId, std::string_view> code_of;
+    for (const auto* point : index.points_of(query.device_code)) {
+        code_of.emplace(static_cast<PointId>(point->id), point->code());
+    }
+    for (const auto& sample : *samples) {
+        const auto code = code_of.find(sample.point);
+        if (code != code_of.end()) points.push_back({std::string{code->second}, sample});
+    }
+    return points;
+}
+
 }  // namespace
 
 HttpResponse device_history(const HttpRequest& request, Context& context) {
@@ -138,7 +178,13 @@ HttpResponse device_history(const HttpRequest& request, Context& context) {
             if (query->field_of_point.contains(point->code())) part.point_codes.emplace_back(point->code());
         }
         if (part.point_codes.empty()) continue;
-        const auto samples = query_history(context.services.settings.server.data_dir, task_code, part);
+        Result<std::vector<HistoryPoint>> samples = std::vector<HistoryPoint>{};
+        if (query->sink_code.empty()) {
+            samples = query_history(context.services.settings.server.data_dir, task_code, part);
+        }
+        if (samples && samples->empty()) {
+            samples = ask_sink(context, task_code, *query, part, limit + 1, *index);
+        }
         if (!samples) return problem(samples.error());
         for (const auto& [point_code, sample] : *samples) {
             const auto field = query->field_of_point.find(point_code);

@@ -273,6 +273,10 @@ Result<proto::ProbeResult> FakeControl::test_storage(const SinkConfig&) {
     return proto::ProbeResult{true, 0.2, "written and read back", std::nullopt};
 }
 
+Result<SampleBatch> FakeControl::stored_samples(const StoredQuestion&) {
+    return make_error(ErrorKind::kNotFound, "no sink of the task can be asked for what it holds");
+}
+
 Result<LogPage> FakeControl::logs(const std::string& task_code, const LogQuery& query) {
     const std::scoped_lock lock(mutex_);
     LogPage page;

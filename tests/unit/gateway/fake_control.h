@@ -38,6 +38,7 @@ class FakeControl : public Control {
     // Unreachable when the device's port is 1, as on any machine.
     Result<proto::ProbeResult> test_connection(const DeviceConfig& device) override;
     Result<proto::ProbeResult> test_storage(const SinkConfig& sink) override;
+    Result<SampleBatch> stored_samples(const StoredQuestion& question) override;
     Result<LogPage> logs(const std::string& task_code, const LogQuery& query) override;
     LogPage all_logs(const LogQuery& query) override;
     // Of the files under letters_dir, which the test fills.

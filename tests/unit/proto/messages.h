@@ -143,6 +143,11 @@ inline std::vector<Message> every_message() {
         WritePoint{8, task.devices[0], 9, std::uint64_t{UINT64_MAX}},
         Browse{9, task.devices[0], "ns=2;s=T"},
         Diagnose{10},
+        QueryStore{11,
+                   "T1",
+                   task.sinks[1],
+                   {task.devices[0]},
+                   QueryStore::Range{UtcTime{std::chrono::microseconds{-1}}, {}, 12, true}},
     };
 }
 

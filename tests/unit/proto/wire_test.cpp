@@ -50,7 +50,8 @@ TEST(Wire, NumbersAndNamesAreFixed) {
         {"acquire_once", 17}, {"test_connection", 18},
         {"test_storage", 19}, {"beat_ack", 20},
         {"slow_down", 21},    {"write_point", 22},
-        {"browse", 23},       {"diagnose", 24}};
+        {"browse", 23},       {"diagnose", 24},
+        {"query_store", 25}};
     const auto all = every_message();
     ASSERT_EQ(all.size(), wanted.size());
     for (std::size_t i = 0; i < all.size(); ++i) {

@@ -46,6 +46,10 @@ SqlReply Schema::learn_precision() {
     return reply;
 }
 
+SqlReply Schema::find() {
+    return is_there() ? SqlReply{} : learn_precision();
+}
+
 SqlReply Schema::open() {
     if (!precision_.empty()) return {};
     auto reply = learn_precision();

@@ -17,6 +17,10 @@ class Schema {
 
     // Makes the database when it is missing and learns its precision. Cheap once that is known.
     SqlReply open();
+    // As open(), but makes nothing: whether it is there shows in is_there().
+    SqlReply find();
+    [[nodiscard]] bool is_there() const { return !precision_.empty(); }
+    [[nodiscard]] const std::string& precision() const { return precision_; }
     // Microseconds in the unit of the database's times; finer ones are cut.
     [[nodiscard]] std::int64_t time_in_database(std::int64_t micros) const;
     [[nodiscard]] bool is_coarse() const { return precision_ == "ms"; }

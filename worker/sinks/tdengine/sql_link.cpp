@@ -10,6 +10,7 @@ namespace {
 
 // A super table of 4096 columns is described in less.
 constexpr std::size_t kLongestAnswer = 1 << 20;
+constexpr std::size_t kLongestReading = 16 << 20;
 constexpr std::int64_t kCodeBits = 0xFFFF;
 
 std::string text_of(const nlohmann::json& value) {
@@ -168,22 +169,29 @@ SqlLink::SqlLink(std::unique_ptr<HttpClient> http, std::string database)
     : http_(std::move(http)), database_(std::move(database)) {}
 
 SqlReply SqlLink::run(std::string_view sql) {
-    return post("/rest/sql/" + database_, sql);
+    return post("/rest/sql/" + database_, sql, kLongestAnswer);
+}
+
+SqlReply SqlLink::read(std::string_view sql) {
+    return post("/rest/sql/" + database_, sql, kLongestReading);
 }
 
 SqlReply SqlLink::run_outside(std::string_view sql) {
-    return post("/rest/sql", sql);
+    return post("/rest/sql", sql, kLongestAnswer);
 }
 
-SqlReply SqlLink::post(std::string target, std::string_view sql) {
+SqlReply SqlLink::post(std::string target, std::string_view sql, std::size_t answer_limit) {
     const auto answer = http_->perform({.target = std::move(target),
                                         .body = sql,
                                         .headers = {"Content-Type: text/plain; charset=utf-8"},
-                                        .answer_limit = kLongestAnswer});
-    if (answer) return read_reply(*http_, *answer);
+                                        .answer_limit = answer_limit});
     SqlReply reply;
+    if (answer && answer->body.size() < answer_limit) return read_reply(*http_, *answer);
     reply.fault = Fault::kLater;
-    reply.reason = "tdengine " + answer.error().message;
+    reply.reason =
+        answer ? fmt::format("tdengine {}: the answer is longer than the {} MiB that are taken; ask for less",
+                             http_->host(), answer_limit >> 20)
+               : "tdengine " + answer.error().message;
     return reply;
 }
 

@@ -46,10 +46,11 @@ class SqlLink {
 
     SqlReply run(std::string_view sql);          // within the database
     SqlReply run_outside(std::string_view sql);  // where it need not exist
+    SqlReply read(std::string_view sql);         // within the database; for answers of up to 16 MiB
     void interrupt() { http_->interrupt(); }
 
   private:
-    SqlReply post(std::string target, std::string_view sql);
+    SqlReply post(std::string target, std::string_view sql, std::size_t answer_limit);
 
     std::unique_ptr<HttpClient> http_;
     std::string database_;

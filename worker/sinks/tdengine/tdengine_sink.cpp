@@ -14,6 +14,7 @@
 #include "worker/sinks/tdengine/names.h"
 #include "worker/sinks/tdengine/schema.h"
 #include "worker/sinks/tdengine/sql_link.h"
+#include "worker/sinks/tdengine/stored_reader.h"
 
 namespace fieldwarden::worker::tdengine {
 
@@ -50,6 +51,12 @@ class TdengineSink : public Sink {
     DeliveryOutcome deliver(const DeliveryBatch& batch) override;
     [[nodiscard]] Limits limits() const override { return limits_; }
     Result<std::string> probe() override;
+    Result<SampleBatch> newest(const PointDirectory& points) override {
+        return StoredReader{link_, schema_}.newest(points);
+    }
+    Result<SampleBatch> stored_range(const PointDirectory& points, const StoredRange& range) override {
+        return StoredReader{link_, schema_}.range(points, range);
+    }
     void interrupt() override { link_.interrupt(); }
 
   private:
