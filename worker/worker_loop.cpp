@@ -341,9 +341,7 @@ void WorkerLoop::set_paused(bool paused) {
 // -------------------------------------------------------------------------------------------------------
 
 void WorkerLoop::heartbeat() {
-    const auto now = clock_.mono_now();
-    next_heartbeat_ += heartbeat_interval_;
-    if (next_heartbeat_ <= now) next_heartbeat_ = now + heartbeat_interval_;
+    next_heartbeat_ = clock_.mono_now() + heartbeat_interval_;
     proto::Heartbeat beat;
     beat.seq = ++beats_;
     beat.paused = paused_;
@@ -376,7 +374,14 @@ void WorkerLoop::tell_news() {
         for (auto& status : line_->devices->connections(all))
             link_->send(proto::Connection{std::move(status)});
         proto::Live live{line_->devices->live(all)};
-        if (!live.samples.empty()) link_->send(live);
+        if (!live.samples.empty()) {
+            // A heartbeat that is due soon goes along, and that of a task with a long period always does: the
+            // supervisor of a thousand workers is woken half as often.
+            const auto now = clock_.mono_now();
+            const bool rare = now - std::exchange(last_live_, now) >= heartbeat_interval_ * 4 / 5;
+            if (rare || next_heartbeat_ - now <= kNewsInterval) heartbeat();
+            link_->send(live);
+        }
     }
     tell_logs();
 }

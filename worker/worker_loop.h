@@ -122,6 +122,7 @@ class WorkerLoop {
     std::chrono::milliseconds orphan_grace_{0};
     MonoTime next_heartbeat_{};
     MonoTime next_news_{};
+    MonoTime last_live_{};
     std::optional<MonoTime> trim_at_;
     std::uint64_t beats_ = 0;
     std::uint64_t delivered_ = 0;

@@ -1,5 +1,6 @@
 #include "supervisor/fleet/fleet_link.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -13,6 +14,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <unordered_map>
 
 #include "proto/frame_stream.h"
@@ -44,7 +46,8 @@ bool is_from_worker(const proto::Message& message) {
 
 // The sockets are read and written here, behind one descriptor that Asio waits for (an epoll set of their
 // own): a thousand workers say two thousand things a second, and to be woken for each costs more than to hear
-// it. So after a round the link rests for a moment, and the next round hears all who spoke meanwhile.
+// it. So after a round the link rests for a moment, and the next round hears all who spoke meanwhile. During
+// a rest the set is not among what Asio watches, or each of them would wake the loop all the same.
 struct FleetLink::Impl : std::enable_shared_from_this<Impl> {
     struct Connection {
         explicit Connection(int descriptor) : fd(descriptor) {}
@@ -70,13 +73,19 @@ struct FleetLink::Impl : std::enable_shared_from_this<Impl> {
 
     Impl(asio::io_context& io, int listening, int epoll, std::string socket_path, Handlers its_handlers)
         : listener(io, listening),
-          poller(io, epoll),
+          poller(epoll),
+          loop(io),
           rest(io),
           path(std::move(socket_path)),
           handlers(std::move(its_handlers)) {}
+    ~Impl() { ::close(poller); }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
 
     Descriptor listener;
-    Descriptor poller;
+    const int poller;
+    asio::io_context& loop;
+    std::optional<Descriptor> bell;  // the set, while somebody who speaks is to wake the loop
     asio::steady_timer rest;
     const std::string path;
     const Handlers handlers;
@@ -117,19 +126,31 @@ struct FleetLink::Impl : std::enable_shared_from_this<Impl> {
         epoll_event event{};
         event.events = EPOLLIN | (connection.waits_for_room ? EPOLLOUT : 0U);
         event.data.fd = connection.fd;
-        return ::epoll_ctl(poller.native_handle(), operation, connection.fd, &event) == 0;
+        return ::epoll_ctl(poller, operation, connection.fd, &event) == 0;
     }
 
     void serve_more() {
-        poller.async_wait(Descriptor::wait_read,
-                          [self = shared_from_this()](boost::system::error_code error) {
-                              if (!error && !self->closing) self->serve();
-                          });
+        if (!bell) {
+            const int fd = ::fcntl(poller, F_DUPFD_CLOEXEC, 0);
+            if (fd < 0) return serve_after(kLongestRest);  // out of descriptors
+            bell.emplace(loop, fd);
+        }
+        bell->async_wait(Descriptor::wait_read, [self = shared_from_this()](boost::system::error_code error) {
+            if (!error && !self->closing) self->serve();
+        });
+    }
+
+    void serve_after(std::chrono::microseconds pause) {
+        bell.reset();
+        rest.expires_after(pause);
+        rest.async_wait([self = shared_from_this()](boost::system::error_code error) {
+            if (!error && !self->closing) self->serve();
+        });
     }
 
     void serve() {
         std::array<epoll_event, kMostAtOnce> events{};
-        const int ready = ::epoll_wait(poller.native_handle(), events.data(), kMostAtOnce, 0);
+        const int ready = ::epoll_wait(poller, events.data(), kMostAtOnce, 0);
         for (int i = 0; i < ready; ++i) {
             const auto& event = events[static_cast<std::size_t>(i)];
             // Closed by what was heard before it in this round; its number is not given again meanwhile.
@@ -141,11 +162,8 @@ struct FleetLink::Impl : std::enable_shared_from_this<Impl> {
             if (closing) return;
         }
         const auto pause = std::min(kLongestRest, kRestPerWorker * static_cast<int>(workers.size()));
-        if (pause < kShortestRest || ready == kMostAtOnce) return serve_more();
-        rest.expires_after(pause);
-        rest.async_wait([self = shared_from_this()](boost::system::error_code error) {
-            if (!error && !self->closing) self->serve_more();
-        });
+        if (pause < kShortestRest || ready == kMostAtOnce || ready == 0) return serve_more();
+        serve_after(pause);
     }
 
     // One read: a socket that holds more is ready again in the next round, when the others had their turn.
@@ -310,7 +328,7 @@ FleetLink::~FleetLink() {
     impl_->closing = true;
     boost::system::error_code ignored;
     impl_->listener.close(ignored);
-    impl_->poller.close(ignored);
+    if (impl_->bell) impl_->bell->close(ignored);
     impl_->rest.cancel();
     impl_->connections.clear();
     impl_->workers.clear();
