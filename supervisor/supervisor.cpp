@@ -17,9 +17,11 @@ using proto::LogLevel;
 using proto::ProcessState;
 
 namespace {
-constexpr std::chrono::seconds kStatusInterval{1};
+// A little less than the time between two heartbeats, so that each is shown when it comes: those of a
+// thousand workers are spread over the second, and to show all of them at a tick is a burst for who listens.
+constexpr milliseconds kStatusInterval{900};
 constexpr std::chrono::seconds kSampleInterval{5};
-constexpr std::chrono::seconds kSessionSaveInterval{10};
+constexpr std::chrono::seconds kSessionSaveInterval{30};
 constexpr std::chrono::seconds kNotSentInterval{5};
 constexpr milliseconds kLastWords{50};  // time for a worker's Finished to arrive after its end
 }  // namespace
@@ -126,6 +128,7 @@ void SupervisorLoop::on_beat(TaskRuntime& task, proto::Heartbeat&& beat) {
     bus_.publish_later("performance." + task.code, "performance_metrics",
                        [metrics = *task.performance] { return proto::to_json(metrics); });
     task.status_changed = true;
+    show_if_due(task, now);
 }
 
 void SupervisorLoop::on_connection(TaskRuntime& task, proto::ConnectionStatus&& status) {
@@ -289,10 +292,13 @@ void SupervisorLoop::watch(TaskRuntime& task, MonoTime now) {
         }
     }
     if (now >= task.health_due) check(task, now);
-    if (task.status_changed && now >= task.status_due) {
-        const bool save = task.session && now - task.session->saved_at >= kSessionSaveInterval;
-        show(task, save);
-    }
+    show_if_due(task, now);
+}
+
+void SupervisorLoop::show_if_due(TaskRuntime& task, MonoTime now) {
+    if (!task.status_changed || now < task.status_due) return;
+    const bool save = task.session && now - task.session->saved_at >= kSessionSaveInterval;
+    show(task, save);
 }
 
 void SupervisorLoop::check(TaskRuntime& task, MonoTime now) {

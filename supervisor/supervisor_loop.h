@@ -79,6 +79,7 @@ class SupervisorLoop {
     void end_stray(const TaskRuntime& task);
 
     void show(TaskRuntime& task, bool save_session);
+    void show_if_due(TaskRuntime& task, MonoTime now);
     void show_fleet(MonoTime now);
     void show_stale(TaskRuntime& task);
 

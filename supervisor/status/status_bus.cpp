@@ -48,7 +48,7 @@ struct StatusBus::State {
     std::size_t journal_bytes = 0;
     // Events of their own, whose data nobody has asked for: as JSON values ten thousand of them take 50 MB.
     struct Kept {
-        EventPtr event;
+        std::shared_ptr<const Event::Core> event;
         std::size_t bytes = 0;
     };
     std::deque<Kept> journal;
@@ -96,22 +96,26 @@ StatusBus::StatusBus(const Clock& clock, std::size_t journal_size)
 
 Event::Event(std::uint64_t seq_, UtcTime time_, std::string topic_, std::string type_, std::string variant_,
              Make make)
-    : seq(seq_),
-      time(time_),
-      topic(std::move(topic_)),
-      type(std::move(type_)),
-      variant(std::move(variant_)),
-      make_(std::move(make)) {}
+    : Event(std::make_shared<const Core>(
+          Core{seq_, time_, std::move(topic_), std::move(type_), std::move(variant_), std::move(make)})) {}
+
+Event::Event(std::shared_ptr<const Core> core)
+    : core_(std::move(core)),
+      seq(core_->seq),
+      time(core_->time),
+      topic(core_->topic),
+      type(core_->type),
+      variant(core_->variant) {}
 
 const proto::Json& Event::data() const {
-    std::call_once(data_made_, [this] { data_ = make_(); });
+    std::call_once(data_made_, [this] { data_ = core_->make(); });
     return data_;
 }
 
 const std::string& Event::envelope() const {
     std::call_once(envelope_made_, [this] {
         // Text from workers and devices may be anything; what is not UTF-8 becomes U+FFFD.
-        const auto text = make_().dump(-1, ' ', false, proto::Json::error_handler_t::replace);
+        const auto text = core_->make().dump(-1, ' ', false, proto::Json::error_handler_t::replace);
         envelope_ = fmt::format(R"({{"v":1,"seq":{},"ts":"{}","type":"{}","data":{}}})", seq,
                                 format_rfc3339(time), type, text);
     });
@@ -143,14 +147,15 @@ EventPtr StatusBus::publish_event(std::string topic, std::string type, std::stri
         const auto seq = ++state_->seq;
         const auto time = clock_.utc_now();
         auto& journal = state_->journal;
-        journal.push_back({std::make_shared<const Event>(seq, time, topic, type, variant, make), size});
+        auto core = std::make_shared<const Event::Core>(
+            Event::Core{seq, time, std::move(topic), std::move(type), std::move(variant), std::move(make)});
+        published = std::make_shared<const Event>(core);
+        journal.push_back({std::move(core), size});
         state_->journal_bytes += size;
         while (journal.size() > state_->journal_size || state_->journal_bytes > kJournalBytes) {
             state_->journal_bytes -= journal.front().bytes;
             journal.pop_front();
         }
-        published = std::make_shared<const Event>(seq, time, std::move(topic), std::move(type),
-                                                  std::move(variant), std::move(make));
         if (retain) {
             state_->last.insert_or_assign(retain_key(published->topic, published->variant), published);
         }
@@ -220,9 +225,7 @@ std::optional<std::vector<EventPtr>> StatusBus::since(std::uint64_t seq, std::si
     for (auto at = static_cast<std::size_t>(std::min(seq + 1 - oldest, std::uint64_t{journal.size()}));
          at < journal.size() && events.size() < limit; ++at) {
         // A copy whose data goes with its reader.
-        const auto& kept = *journal[at].event;
-        events.push_back(std::make_shared<const Event>(kept.seq, kept.time, kept.topic, kept.type,
-                                                       kept.variant, kept.make_));
+        events.push_back(std::make_shared<const Event>(journal[at].event));
     }
     return events;
 }

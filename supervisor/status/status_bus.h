@@ -32,11 +32,24 @@ class Event {
     Event(std::uint64_t seq, UtcTime time, std::string topic, std::string type, std::string variant,
           Make make);
 
+  private:
+    // What the journal keeps of it.
+    struct Core {
+        std::uint64_t seq;
+        UtcTime time;
+        std::string topic, type, variant;
+        Make make;
+    };
+    const std::shared_ptr<const Core> core_;
+
+  public:
+    explicit Event(std::shared_ptr<const Core> core);
+
     const std::uint64_t seq;
     const UtcTime time;
-    const std::string topic;    // "process_status.TASK_001"
-    const std::string type;     // "process_status_update"
-    const std::string variant;  // of the topic: "connection" of health_checks.TASK_001; mostly ""
+    const std::string& topic;    // "process_status.TASK_001"
+    const std::string& type;     // "process_status_update"
+    const std::string& variant;  // of the topic: "connection" of health_checks.TASK_001; mostly ""
 
     // Thread safe. Built at the first call and kept as long as the event.
     [[nodiscard]] const proto::Json& data() const;
@@ -45,7 +58,6 @@ class Event {
   private:
     friend class StatusBus;  // its journal hands out copies
 
-    const Make make_;
     mutable std::once_flag data_made_;
     mutable proto::Json data_;
     mutable std::once_flag envelope_made_;
