@@ -167,6 +167,8 @@ constexpr std::array kKeys{
 
     Key{"retention", "session_days", [](Settings& s) -> Target { return &s.retention.session_days; },
         "Days that ended sessions, their timelines, resolved alerts and import jobs are kept.", 1, 36'500},
+    Key{"retention", "statistics_days", [](Settings& s) -> Target { return &s.retention.statistics_days; },
+        "Days that the minutes of devices in their states (GET /device/statistics) are kept.", 1, 36'500},
     // clang-format on
 };
 

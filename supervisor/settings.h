@@ -78,7 +78,8 @@ struct LogSettings {
 };
 
 struct RetentionSettings {
-    std::uint32_t session_days = 90;  // sessions, timelines, resolved alerts, import jobs
+    std::uint32_t session_days = 90;      // sessions, timelines, resolved alerts, import jobs
+    std::uint32_t statistics_days = 400;  // minutes of devices in their states
 };
 
 struct Settings {
