@@ -255,8 +255,8 @@ TEST(CheckRecord, AStatusPointAndItsMapGoTogether) {
         auto cells = stored->cells.strings();
         cells[schema.index_of(field)] = value;
         std::vector<std::string> list;
-        for (const auto& problem :
-             check_record(Kind::kDeviceType, cells, stored, plant, every_rule()).problems.errors())
+        const auto checked = check_record(Kind::kDeviceType, cells, stored, plant, every_rule());
+        for (const auto& problem : checked.problems.errors())
             list.push_back(std::string{to_name(problem.code)} + " " + problem.column);
         return list;
     };
