@@ -64,7 +64,8 @@ constexpr std::array kKeys{
     Key{"server", "api_threads", [](Settings& s) -> Target { return &s.server.api_threads; },
         "Threads that serve HTTP requests.", 1, 256},
     Key{"server", "time_zone", [](Settings& s) -> Target { return &s.server.time_zone; },
-        "Time zone of the tasks' schedules that name none: Asia/Shanghai, Europe/Berlin, UTC. Empty: the system's."},
+        "Time zone of the days of /device/statistics, and of schedules that name none: Asia/Shanghai, Europe/Berlin,\n"
+        "UTC. Empty: the system's."},
 
     Key{"worker", "program", [](Settings& s) -> Target { return &s.worker.program; },
         "The worker program. Empty: fieldwarden-worker beside this program."},

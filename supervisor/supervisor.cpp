@@ -624,12 +624,17 @@ void SupervisorLoop::show_stale(TaskRuntime& task) {
 // What the devices have been doing, on its way to the store.
 void SupervisorLoop::save_states() {
     const auto now = clock_.utc_now();
+    if (states_refused_.exchange(false)) states_->take_back();
     auto changes = states_->take_changes(now);
     // Yesterday may still be written to when the clock is set back a little.
     states_->drop_before(local_day(zone_, now).date - std::chrono::days{1});
     if (changes.empty()) return;
     store_queue_.submit("minutes of the devices in their states", {},
-                        [rows = std::move(changes)](Store& store) { return store.put_state_times(rows); });
+                        [this, rows = std::move(changes)](Store& store) {
+                            auto written = store.put_state_times(rows);
+                            if (!written) states_refused_ = true;
+                            return written;
+                        });
 }
 
 void SupervisorLoop::show_fleet(MonoTime now) {

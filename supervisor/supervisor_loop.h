@@ -159,6 +159,7 @@ class SupervisorLoop {
     std::unique_ptr<ProcessLauncher> launcher_;
     LogHub logs_;
     LogService log_service_;
+    std::atomic<bool> states_refused_{false};  // the store did not take the last minutes of the devices
     StoreQueue store_queue_;
     Recorder recorder_;
     Alerts alerts_;

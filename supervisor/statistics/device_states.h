@@ -44,6 +44,8 @@ class DeviceStates {
     [[nodiscard]] std::string_view state_of(const std::string& device) const;
     // Counts up to `now`; the totals that changed since the last call, for Store::put_state_times.
     std::vector<StateTime> take_changes(UtcTime now);
+    // What was taken was not written: it is a change again.
+    void take_back() { clock_.take_back(); }
     void drop_before(std::chrono::sys_days day) { clock_.drop_before(day); }
 
   private:

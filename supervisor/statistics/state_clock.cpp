@@ -57,6 +57,14 @@ std::vector<StateTime> StateClock::take_changes() {
     return changes;
 }
 
+void StateClock::take_back() {
+    for (auto& [device, days] : totals_) {
+        for (auto& [day, states] : days) {
+            for (auto& [state, total] : states) total.changed = true;
+        }
+    }
+}
+
 void StateClock::drop_before(std::chrono::sys_days day) {
     for (auto device = totals_.begin(); device != totals_.end();) {
         auto& days = device->second;

@@ -39,6 +39,8 @@ class StateClock {
     // The totals that changed since the last call: to be written over those of the same device, day and
     // state.
     std::vector<StateTime> take_changes();
+    // Some of what was taken was not written: all totals in memory are changes again.
+    void take_back();
     // Ends the memory of days before `day`, except of totals not yet taken.
     void drop_before(std::chrono::sys_days day);
     [[nodiscard]] std::map<std::string, std::chrono::microseconds> states_of(const std::string& device,

@@ -86,6 +86,17 @@ TEST_F(StateClockTest, ARestartGoesOnFromWhatWasWritten) {
     EXPECT_EQ(next.take_changes(), (std::vector<StateTime>{{"W1", kDay, "welding", 35s}}));
 }
 
+TEST_F(StateClockTest, WhatWasNotWrittenIsAChangeAgain) {
+    clock_.observe("W1", kNoon, "welding");
+    clock_.observe("W1", kNoon + 30s, "alarm");
+    EXPECT_EQ(clock_.take_changes().size(), 1U);
+    clock_.take_back();
+    clock_.observe("W1", kNoon + 40s, "alarm");
+    EXPECT_EQ(clock_.take_changes(),
+              (std::vector<StateTime>{{"W1", kDay, "alarm", 10s}, {"W1", kDay, "welding", 30s}}));
+    EXPECT_TRUE(clock_.take_changes().empty());
+}
+
 TEST_F(StateClockTest, AForgottenDeviceKeepsItsTotals) {
     clock_.observe("W1", kNoon, "welding");
     clock_.forget("W1", kNoon + 10s);
