@@ -64,7 +64,8 @@ constexpr std::array kKeys{
     Key{"server", "api_threads", [](Settings& s) -> Target { return &s.server.api_threads; },
         "Threads that serve HTTP requests.", 1, 256},
     Key{"server", "time_zone", [](Settings& s) -> Target { return &s.server.time_zone; },
-        "Time zone of the tasks' schedules that name none: Asia/Shanghai, Europe/Berlin, UTC. Empty: the system's."},
+        "Time zone of the days of /device/statistics, and of schedules that name none: Asia/Shanghai, Europe/Berlin,\n"
+        "UTC. Empty: the system's."},
 
     Key{"worker", "program", [](Settings& s) -> Target { return &s.worker.program; },
         "The worker program. Empty: fieldwarden-worker beside this program."},
@@ -167,6 +168,8 @@ constexpr std::array kKeys{
 
     Key{"retention", "session_days", [](Settings& s) -> Target { return &s.retention.session_days; },
         "Days that ended sessions, their timelines, resolved alerts and import jobs are kept.", 1, 36'500},
+    Key{"retention", "statistics_days", [](Settings& s) -> Target { return &s.retention.statistics_days; },
+        "Days that the minutes of devices in their states (GET /device/statistics) are kept.", 1, 36'500},
     // clang-format on
 };
 

@@ -25,7 +25,7 @@ struct ServerSettings {
     std::string status_curve_secret_key;  // Z85; needed for status_tcp beyond loopback
     std::uint64_t max_upload_bytes = 200ULL << 20;
     std::uint32_t api_threads = 8;
-    std::string time_zone;  // of schedules; "" = the system's
+    std::string time_zone;  // of schedules and of the days of statistics; "" = the system's
 };
 
 struct WorkerSettings {
@@ -78,7 +78,8 @@ struct LogSettings {
 };
 
 struct RetentionSettings {
-    std::uint32_t session_days = 90;  // sessions, timelines, resolved alerts, import jobs
+    std::uint32_t session_days = 90;      // sessions, timelines, resolved alerts, import jobs
+    std::uint32_t statistics_days = 400;  // minutes of devices in their states
 };
 
 struct Settings {

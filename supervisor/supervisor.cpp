@@ -135,12 +135,15 @@ void SupervisorLoop::on_connection(TaskRuntime& task, proto::ConnectionStatus&& 
     if (status.device_code.empty()) return;
     bus_.publish(fmt::format("connection_status.{}.{}", task.code, status.device_code), "connection_status",
                  proto::to_json(status));
+    states_->set_connected(task.code, status.device_code, status.is_connected, clock_.utc_now());
     task.take_connection(std::move(status), clock_.mono_now());
     task.status_changed = true;
 }
 
 void SupervisorLoop::on_live(TaskRuntime& task, const SampleBatch& samples) {
     live_.put(samples);
+    // A paused worker may still say what it had read before.
+    if (!task.worker->told_paused) states_->take(samples, clock_.utc_now());
     const auto topic = "data." + task.code;
     if (bus_.wanted(topic)) bus_.publish(topic, "data_point_update", data_json(task, samples));
 }
@@ -566,6 +569,7 @@ void SupervisorLoop::launched(TaskRuntime& task, WorkerTrack track) {
 
 void SupervisorLoop::send_pause(TaskRuntime& task, bool paused) {
     task.worker->told_paused = paused;
+    if (paused && task.config) states_->lose(task.config.kept().point_ids(), clock_.utc_now());
     link_->send(task.worker->id, paused ? proto::Message{proto::Pause{}} : proto::Message{proto::Resume{}});
 }
 
@@ -608,10 +612,12 @@ void SupervisorLoop::show_stale(TaskRuntime& task) {
         device.status.last_error = "the task's worker is not running";
         bus_.publish(fmt::format("connection_status.{}.{}", task.code, code), "connection_status",
                      proto::to_json(device.status));
+        states_->set_connected(task.code, code, false, clock_.utc_now());
     }
     if (!task.config || !task.worker->ready_at) return;
     const auto points = task.config.kept().point_ids();
     live_.mark_stale(points, clock_.utc_now());
+    states_->lose(points, clock_.utc_now());
     const auto topic = "data." + task.code;
     if (!bus_.wanted(topic)) return;
     SampleBatch stale;
@@ -619,6 +625,22 @@ void SupervisorLoop::show_stale(TaskRuntime& task) {
         if (sample) stale.push_back(std::move(*sample));
     }
     bus_.publish(topic, "data_point_update", data_json(task, stale));
+}
+
+// What the devices have been doing, on its way to the store.
+void SupervisorLoop::save_states() {
+    const auto now = clock_.utc_now();
+    if (states_refused_.exchange(false)) states_->take_back();
+    auto changes = states_->take_changes(now);
+    // Yesterday may still be written to when the clock is set back a little.
+    states_->drop_before(local_day(zone_, now).date - std::chrono::days{1});
+    if (changes.empty()) return;
+    store_queue_.submit("minutes of the devices in their states", {},
+                        [this, rows = std::move(changes)](Store& store) {
+                            auto written = store.put_state_times(rows);
+                            if (!written) states_refused_ = true;
+                            return written;
+                        });
 }
 
 void SupervisorLoop::show_fleet(MonoTime now) {

@@ -131,6 +131,7 @@ Status SupervisorLoop::load() {
     const auto ids = store_.last_ids();
     if (!ids) return ids.error();
     recorder_.continue_after(ids->first, ids->second);
+    if (const auto states = load_states(**plant); !states) return states;
     if (const auto alerting = alerts_.open(*plant); !alerting) return alerting.error();
     const auto desired_rows = store_.desired();
     if (!desired_rows) return desired_rows.error();
@@ -154,6 +155,19 @@ Status SupervisorLoop::load() {
     start_desired(desired);
     recall_stored();
     for (auto& [code, task] : tasks_) show(task, false);
+    return {};
+}
+
+Status SupervisorLoop::load_states(const Plant& plant) {
+    const auto zone = find_zone(settings_.server.time_zone);
+    if (!zone) return make_error(zone.error().kind, "server.time_zone: " + zone.error().message);
+    zone_ = *zone;
+    states_ = std::make_unique<DeviceStates>([zone = zone_](UtcTime time) { return local_day(zone, time); });
+    const auto now = clock_.utc_now();
+    const auto counted = store_.state_times_since(local_day(zone_, now).date - std::chrono::days{1});
+    if (!counted) return counted.error();
+    states_->restore(*counted);
+    states_->take_plant(std::make_shared<const StatusPoints>(plant), now);
     return {};
 }
 
@@ -476,6 +490,7 @@ void SupervisorLoop::run() {
                  make_error(ErrorKind::kUnavailable, "the supervisor is stopping"));
     probes_->stop_all();
     spares_->end_all();
+    save_states();
     store_queue_.flush();
 }
 
@@ -526,11 +541,19 @@ void SupervisorLoop::tick() {
     }
     // Tasks that end with the supervisor are over for now only: what fires goes on with the next one.
     if (!stopping_) alerts_.tick(tasks_, now);
+    if (now >= states_due_) {
+        states_due_ = now + DeviceStates::kInterval;
+        save_states();
+    }
     if (now >= prune_due_) {
         prune_due_ = now + kPruneInterval;
         const auto before = clock_.utc_now() - std::chrono::days{settings_.retention.session_days};
         store_queue_.submit("pruning of old sessions", "prune",
                             [before](Store& store) { return store.prune(before); });
+        const auto first_day =
+            local_day(zone_, clock_.utc_now()).date - std::chrono::days{settings_.retention.statistics_days};
+        store_queue_.submit("pruning of old statistics", "prune statistics",
+                            [first_day](Store& store) { return store.prune_state_times(first_day); });
     }
     if (stopping_) end_if_stopped();
 }

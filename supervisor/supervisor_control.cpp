@@ -172,6 +172,7 @@ ApplyResult SupervisorLoop::take_plant(NewPlant changed) {
     ApplyResult result;
     set_plant(changed.plant);
     result.plant = changed.plant;
+    take_status_points(std::move(changed.status_points));
     for (const auto& code : changed.changes.added) {
         auto& task = add_task(*changed.plant, *changed.plant->of(Kind::kTask).find(code));
         show(task, false);
@@ -195,6 +196,21 @@ ApplyResult SupervisorLoop::take_plant(NewPlant changed) {
     return result;
 }
 
+void SupervisorLoop::take_status_points(StatusPointsPtr points) {
+    const auto now = clock_.utc_now();
+    states_->take_plant(points, now);
+    SampleBatch known;
+    for (const auto& device : points->devices()) {
+        if (device.status_point == 0) continue;
+        if (auto sample = live_.get(device.status_point)) known.push_back(std::move(*sample));
+    }
+    states_->take(known, now);
+    for (const auto& [code, task] : tasks_) {
+        if (task.config && task.worker && task.worker->told_paused)
+            states_->lose(task.config.kept().point_ids(), now);
+    }
+}
+
 // True when a running worker takes the new configuration.
 bool SupervisorLoop::reload(TaskRuntime& task, const Result<TaskConfigPtr>& config) {
     if (!config) {
@@ -211,6 +227,13 @@ bool SupervisorLoop::reload(TaskRuntime& task, const Result<TaskConfigPtr>& conf
         const std::unordered_set<PointId> stay{kept.begin(), kept.end()};
         std::erase_if(gone, [&](PointId point) { return stay.contains(point); });
         live_.forget(gone);
+        states_->lose(gone, clock_.utc_now());
+        const auto& devices = config->kept().outline().devices;
+        for (const auto& device : before->devices) {
+            const bool stays =
+                std::ranges::find(devices, device.device_code, &DeviceConfig::device_code) != devices.end();
+            if (!stays) states_->set_connected(task.code, device.device_code, false, clock_.utc_now());
+        }
     }
     task.set_config(*config, settings_);
     log_service_.hide(task.code, secrets_of(config->kept().outline()));
@@ -321,6 +344,7 @@ Result<ApplyResult> Supervisor::apply(const ChangeSet& changes, std::uint64_t ex
     for (const auto& code : changed->changes.changed) {
         changed->configs.emplace(code, keep_config(compiler, code));
     }
+    changed->status_points = std::make_shared<const StatusPoints>(**stored);
     loop_->alerts_.take_plant(*stored);
     return ask<ApplyResult>(
         [loop = loop_.get(), changed](auto answer) { answer(loop->take_plant(std::move(*changed))); });

@@ -23,6 +23,8 @@
 #include "supervisor/fleet/task_runtime.h"
 #include "supervisor/fleet/worker_launch.h"
 #include "supervisor/logs/log_service.h"
+#include "supervisor/plant/schedule.h"
+#include "supervisor/statistics/device_states.h"
 #include "supervisor/status/log_hub.h"
 #include "supervisor/status/status_pub.h"
 #include "supervisor/supervisor.h"
@@ -37,6 +39,7 @@ struct NewPlant {
     PlantPtr plant;
     TaskChanges changes;
     std::map<std::string, Result<TaskConfigPtr>> configs;  // of added and changed tasks
+    StatusPointsPtr status_points;
 };
 
 class SupervisorLoop {
@@ -82,10 +85,12 @@ class SupervisorLoop {
     void show_if_due(TaskRuntime& task, MonoTime now);
     void show_fleet(MonoTime now);
     void show_stale(TaskRuntime& task);
+    void save_states();
 
     // --- supervisor_boot.cpp: begin, tick, end ---
     Status open();
     Status load();
+    Status load_states(const Plant& plant);
     void take_up_processes(const Desired& desired);
     bool adopt(TaskRuntime& task, const ProcessRow& row, DesiredState desired);
     void take_up_waiting(const Desired& desired);
@@ -110,6 +115,7 @@ class SupervisorLoop {
                      const Actor& actor);
     ApplyResult take_plant(NewPlant changed);
     bool reload(TaskRuntime& task, const Result<TaskConfigPtr>& config);
+    void take_status_points(StatusPointsPtr points);
 
     // --- supervisor_requests.cpp ---
     using Answered = std::function<void(Result<proto::Reply>)>;
@@ -156,6 +162,7 @@ class SupervisorLoop {
     std::unique_ptr<ProcessLauncher> launcher_;
     LogHub logs_;
     LogService log_service_;
+    std::atomic<bool> states_refused_{false};  // the store did not take the last minutes of the devices
     StoreQueue store_queue_;
     Recorder recorder_;
     Alerts alerts_;
@@ -166,6 +173,8 @@ class SupervisorLoop {
     std::unique_ptr<Probes> probes_;
     std::unique_ptr<Spares> spares_;
     std::optional<Cgroups> cgroups_;
+    Zone zone_ = nullptr;                   // of the days of statistics; never null once loaded
+    std::unique_ptr<DeviceStates> states_;  // as above
 
     std::map<std::string, TaskRuntime, std::less<>> tasks_;
     std::unordered_map<WorkerId, TaskRuntime*> task_of_worker_;
@@ -186,6 +195,7 @@ class SupervisorLoop {
     MonoTime memory_due_{};
     MonoTime stop_due_{};
     MonoTime prune_due_{};
+    MonoTime states_due_{};
     std::optional<MonoTime> trim_at_;  // a configuration was compiled: what that took goes back
     MonoTime lag_forgotten_at_{};
     std::uint64_t launches_ = 0;

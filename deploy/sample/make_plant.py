@@ -20,7 +20,8 @@ FIRST_PORT = 15020
 
 COLUMNS = {
     "sites": ["site_code*\n站点编码", "site_name*\n站点名称", "description\n描述"],
-    "device_types": ["type_code*\n类型编码", "type_name*\n类型名称", "stable_name\n超级表名", "description\n描述"],
+    "device_types": ["type_code*\n类型编码", "type_name*\n类型名称", "stable_name\n超级表名",
+                     "status_point\n状态测点", "state_map\n状态映射", "description\n描述"],
     "devices": [
         "device_code*\n设备编码", "device_name*\n设备名称", "site_code*\n站点编码", "protocol*\n协议", "address*\n地址",
         "type_code\n类型编码", "device_model\n设备型号", "manufacturer\n制造商", "install_date\n安装日期",
@@ -46,11 +47,11 @@ SITES = [
 ]
 
 TYPES = [
-    ("WELDER", "Welding robot 焊接机器人", "welder", "Spot welding robot with weld controller"),
-    ("POWER_METER", "Power meter 智能电表", "power_meter", "Three-phase meter with harmonics"),
-    ("COMPRESSOR", "Air compressor 空压机", "compressor", "Screw compressor"),
-    ("PUMP_STATION", "Pump station 泵站", "pump_station", "Pump group with level control"),
-    ("BOILER", "Boiler 锅炉", "boiler", "Gas-fired steam boiler"),
+    ("WELDER", "Welding robot 焊接机器人", "welder", "STATUS_AUTO", "automatic=true; manual=false", "Spot welding robot with weld controller"),
+    ("POWER_METER", "Power meter 智能电表", "power_meter", "", "", "Three-phase meter with harmonics"),
+    ("COMPRESSOR", "Air compressor 空压机", "compressor", "DI_RUNNING", "running=true; stopped=false", "Screw compressor"),
+    ("PUMP_STATION", "Pump station 泵站", "pump_station", "", "", "Pump group with level control"),
+    ("BOILER", "Boiler 锅炉", "boiler", "", "", "Gas-fired steam boiler"),
 ]
 
 

@@ -20,6 +20,17 @@ std::string host_of(std::string_view url) {
     return std::string{url};
 }
 
+// What a person can do about it; empty where the library's own words say enough.
+std::string_view hint_of(CURLcode code) {
+    if (code == CURLE_LOGIN_DENIED) return "; check username and password";
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        return "; name the authority that signed its certificate in ca_file, and check the host in the url";
+    if (code == CURLE_SSL_CACERT_BADFILE) return "; check ca_file";
+    if (code == CURLE_USE_SSL_FAILED)
+        return "; the server offers no encryption here: use smtps:// or the port for it, or set starttls";
+    return {};
+}
+
 bool is_this_machine(std::string_view host) {
     return host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
 }
@@ -75,7 +86,8 @@ Result<long> CurlTransfer::perform() {
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_OK) return status;
-    const std::string why = error_[0] != '\0' ? error_ : curl_easy_strerror(code);
+    const auto why =
+        fmt::format("{}{}", error_[0] != '\0' ? error_ : curl_easy_strerror(code), hint_of(code));
     if (code == CURLE_ABORTED_BY_CALLBACK && stop_.load()) {
         return make_error(ErrorKind::kUnavailable,
                           fmt::format("{}: given up, the supervisor is stopping", host_));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "supervisor/plant/point_field.h"
+
 namespace fieldwarden::supervisor::gateway {
 
 PlantIndex::PlantIndex(PlantPtr plant) : plant_(std::move(plant)), compiler_(*plant_) {
@@ -46,10 +48,7 @@ Result<std::shared_ptr<const std::vector<const Record*>>> PlantIndex::points_of_
 }
 
 std::string_view PlantIndex::field_of(std::string_view device_code, std::string_view point_code) {
-    const auto rest = point_code.substr(std::min(device_code.size(), point_code.size()));
-    const bool prefixed = point_code.starts_with(device_code) && rest.size() > 1 &&
-                          (rest.front() == '_' || rest.front() == '.' || rest.front() == '-');
-    return prefixed ? rest.substr(1) : point_code;
+    return point_field(device_code, point_code);
 }
 
 std::shared_ptr<PlantIndex> PlantIndexes::current() {

@@ -194,6 +194,8 @@ constexpr std::array kRoutes{
           "Latest values by device"},
     Route{kGet, "/api/v1/device/history", kViewer, kCall, kWaiting, device_history,
           "Past values of a device"},
+    Route{kGet, "/api/v1/device/statistics", kViewer, kCall, kQuick, device_statistics,
+          "Minutes of devices in their states"},
     Route{kGet, "/api/v1/device/data/realtime", kViewer, kCall, kQuick, realtime_data,
           "Latest values by device"},
     Route{kGet, "/api/v1/events", kViewer, kCall, kQuick, list_events, "Journal of status events"},

@@ -28,6 +28,20 @@ constexpr std::array kDeviceTypeFields{
           .name_zh = "超级表名",
           .help = "TDengine super table",
           .help_zh = "TDengine 超级表"},
+    Field{.name = "status_point",
+          .name_zh = "状态测点",
+          .type = T::kPointField,
+          .goes_with = "state_map",
+          .help = "the point that says what a device of the type is doing: its code without the device's "
+                  "(STATE stands for W001_STATE of W001); for /device/statistics",
+          .help_zh = "表示设备状态的测点：测点编码去掉设备编码前缀（STATE 即 W001 的 "
+                     "W001_STATE）；用于设备统计"},
+    Field{.name = "state_map",
+          .name_zh = "状态映射",
+          .type = T::kStateMap,
+          .goes_with = "status_point",
+          .help = "what its values mean: welding=2,3; standby=1; alarm=10..19; shutdown=0",
+          .help_zh = "状态测点取值的含义：welding=2,3; standby=1; alarm=10..19; shutdown=0"},
     text("description", "描述"),
 };
 

@@ -20,21 +20,23 @@ inline constexpr std::array<Kind, kKindCount> kAllKinds{Kind::kSite,  Kind::kDev
                                                         Kind::kPoint, Kind::kSink,       Kind::kTask};
 
 enum class FieldType : std::uint8_t {
-    kCode,       // identifies the record: [A-Za-z0-9_.-]{1,64}
-    kText,       // up to 1,000 characters of UTF-8
-    kInteger,    // canonical text: decimal without sign, point or leading zeros ("-" allowed)
-    kNumber,     // canonical text: shortest form that reads back the same double
-    kBoolean,    // canonical text: "true" or "false"
-    kDate,       // canonical text: YYYY-MM-DD
-    kChoice,     // one of `choices`
-    kDataType,   // canonical text of common/plant_types.h
-    kAddress,    // of a device or a point: checked against the protocol
-    kReference,  // code of a record of `refers_to`
-    kCodeList,   // canonical text: codes or globs joined by ","
-    kOptions,    // canonical text of common/options.h; values of secret options are write-only
-    kUrl,        // of a sink; may hold a password, which is write-only
-    kSchedule,   // "start=<cron>; stop=<cron>"
-    kRunLimit,   // "", "cycles=N", "duration=1h"
+    kCode,        // identifies the record: [A-Za-z0-9_.-]{1,64}
+    kText,        // up to 1,000 characters of UTF-8
+    kInteger,     // canonical text: decimal without sign, point or leading zeros ("-" allowed)
+    kNumber,      // canonical text: shortest form that reads back the same double
+    kBoolean,     // canonical text: "true" or "false"
+    kDate,        // canonical text: YYYY-MM-DD
+    kChoice,      // one of `choices`
+    kDataType,    // canonical text of common/plant_types.h
+    kAddress,     // of a device or a point: checked against the protocol
+    kReference,   // code of a record of `refers_to`
+    kCodeList,    // canonical text: codes or globs joined by ","
+    kOptions,     // canonical text of common/options.h; values of secret options are write-only
+    kUrl,         // of a sink; may hold a password, which is write-only
+    kSchedule,    // "start=<cron>; stop=<cron>"
+    kRunLimit,    // "", "cycles=N", "duration=1h"
+    kPointField,  // a point of each device of the type (plant/point_field.h); as kCode
+    kStateMap,    // canonical text of plant/state_map.h
 };
 
 struct Field {
@@ -42,7 +44,9 @@ struct Field {
     std::string_view name_zh;
     FieldType type = FieldType::kText;
     bool required = false;
-    Kind refers_to = Kind::kSite;    // kReference only
+    Kind refers_to = Kind::kSite;  // kReference and kCodeList only
+    std::string_view goes_with =
+        {};                          // a field that is filled in when this one is, and empty when it is empty
     std::string_view choices = {};   // kChoice only: names separated by '|'
     std::string_view fallback = {};  // canonical text that an empty cell means
     std::string_view help = {};      // one line for the template and openapi

@@ -77,6 +77,13 @@ constexpr std::array<const char*, kStoreSchemaVersion> kMigrations{
     CREATE TABLE alert_channels (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, body TEXT NOT NULL);
     CREATE TABLE silences (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, body TEXT NOT NULL);
     )sql",
+    // How long devices were in which state. `day`: days since 1970-01-01 of the name of a local day; `spent`:
+    // microseconds.
+    R"sql(
+    CREATE TABLE state_times (
+        day INTEGER NOT NULL, device_code TEXT NOT NULL, state TEXT NOT NULL, spent INTEGER NOT NULL,
+        PRIMARY KEY (day, device_code, state)) WITHOUT ROWID;
+    )sql",
 };
 
 // A table per kind; a field that plant/schema.h gained since the file was written becomes an empty column.

@@ -51,6 +51,12 @@ class SqliteStore final : public Store {
                                             const AuditEntry& audit) override;
     Status remove_alert_document(AlertDocumentKind kind, std::int64_t id, const AuditEntry& audit) override;
 
+    Status put_state_times(const std::vector<StateTime>& rows) override;
+    Result<std::vector<StateTime>> state_times(const std::vector<std::string>& devices,
+                                               std::chrono::sys_days day) override;
+    Result<std::vector<StateTime>> state_times_since(std::chrono::sys_days day) override;
+    Status prune_state_times(std::chrono::sys_days before) override;
+
     Status prune(UtcTime before) override;
     Status check() override;
 

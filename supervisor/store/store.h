@@ -6,6 +6,7 @@
 // effect survives kill -9 of the process.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "common/result.h"
 #include "proto/shapes.h"
 #include "supervisor/plant/plant.h"
+#include "supervisor/statistics/state_time.h"
 
 namespace fieldwarden::supervisor {
 
@@ -185,6 +187,16 @@ class Store {
                                                     const AuditEntry& audit) = 0;
     virtual Status remove_alert_document(AlertDocumentKind kind, std::int64_t id,
                                          const AuditEntry& audit) = 0;  // kNotFound
+
+    // --- statistics ---
+    // Writes the totals over those of the same device, day and state, in one transaction.
+    virtual Status put_state_times(const std::vector<StateTime>& rows) = 0;
+    // Of these devices on one day, by device and state.
+    virtual Result<std::vector<StateTime>> state_times(const std::vector<std::string>& devices,
+                                                       std::chrono::sys_days day) = 0;
+    // Of all devices on that day and later ones.
+    virtual Result<std::vector<StateTime>> state_times_since(std::chrono::sys_days day) = 0;
+    virtual Status prune_state_times(std::chrono::sys_days before) = 0;
 
     // Deletes ended sessions, their timelines, import jobs and resolved alerts older than `before`.
     virtual Status prune(UtcTime before) = 0;

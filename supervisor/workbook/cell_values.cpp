@@ -10,6 +10,7 @@
 #include "common/plant_types.h"
 #include "supervisor/plant/plant.h"
 #include "supervisor/plant/run_plan.h"
+#include "supervisor/plant/state_map.h"
 #include "supervisor/workbook/limits.h"
 #include "supervisor/workbook/text.h"
 
@@ -315,10 +316,71 @@ void read_run_limit(const Input& in) {
     in.out = text;
 }
 
+std::string state_map_help(const StateMapFault& fault, Language language) {
+    const auto subject = shortened(fault.subject, 64);
+    switch (fault.kind) {
+        case StateMapFault::Kind::kTooLong:
+            return say(language,
+                       "the map has more than {} bytes; join neighbouring values to ranges (10..19)",
+                       "映射超过 {} 字节，请用区间合并相邻的值（10..19）", kLongestStateMap);
+        case StateMapFault::Kind::kTooMany:
+            return say(language,
+                       "there are more than {} states, '{}' is one too many; give several values one state",
+                       "状态超过 {} 个，“{}”已超出，请合并状态", kMostStates, subject);
+        case StateMapFault::Kind::kNoEquals:
+            return say(language, "'{}' has no '='; write state=value,value; state=value",
+                       "“{}”缺少“=”；请写成 状态=值,值; 状态=值", subject);
+        case StateMapFault::Kind::kBadName:
+            return say(language, "'{}' is no name of a state: use 1 to {} letters, digits, '_' or '-'",
+                       "“{}”不是状态名：请使用 1 到 {} 个英文字母、数字、“_”或“-”", subject,
+                       kLongestStateName);
+        case StateMapFault::Kind::kReservedName:
+            return say(language, "'{}' is counted for every device by itself; give the state another name",
+                       "“{}”由系统自动统计，请使用其他状态名", subject);
+        case StateMapFault::Kind::kRepeatedName:
+            return say(language, "state '{0}' is named twice; write all its values after one name: {0}=1,2",
+                       "状态“{0}”出现了两次，请把它的值写在一起：{0}=1,2", subject);
+        case StateMapFault::Kind::kMissingValue:
+            return say(language,
+                       "a value of state '{}' is missing; write the values after '=', separated by commas",
+                       "状态“{}”缺少值，请在“=”后填写，用逗号分隔", subject);
+        case StateMapFault::Kind::kBadValue:
+            return say(
+                language,
+                "'{}' is no value: write a number (2), a range (10..19), true, false, or a text, in double "
+                "quotes when it begins with a digit or holds , ; = or ..",
+                "“{}”不是有效的值：请填写数字（2）、区间（10..19）、true、false 或文字；"
+                "以数字开头或含有 , ; = .. 的文字请加英文双引号",
+                subject);
+        case StateMapFault::Kind::kReversedRange:
+            return say(language, "the range '{}' goes from more to less; turn it round",
+                       "区间“{}”从大到小，请调换两端", subject);
+        case StateMapFault::Kind::kTwoStates:
+            return say(language, "the states '{}' and '{}' have a value in common; give each value one state",
+                       "状态“{}”和“{}”有相同的值，每个值只能属于一个状态", subject,
+                       shortened(fault.other, 64));
+    }
+    return {};
+}
+
+void read_state_map(const Input& in) {
+    const auto parsed = StateMap::parse(in.text);
+    if (const auto* fault = std::get_if<StateMapFault>(&parsed)) {
+        const bool too_long = fault->kind == StateMapFault::Kind::kTooLong;
+        in.refuse(too_long ? ProblemCode::kTooLong : ProblemCode::kBadStateMap,
+                  state_map_help(*fault, in.language));
+        return;
+    }
+    // Canonical text may need quotes that the typed one did without; it is kept as typed then.
+    const auto& text = std::get<StateMap>(parsed).text();
+    in.out = text.size() <= kLongestStateMap ? text : std::string{in.text};
+}
+
 void read_by_type(const Input& in) {
     switch (in.field.type) {
         case FieldType::kCode:
         case FieldType::kReference:
+        case FieldType::kPointField:
             return read_code(in);
         case FieldType::kText:
             return read_text(in);
@@ -346,6 +408,8 @@ void read_by_type(const Input& in) {
             return read_schedule(in);
         case FieldType::kRunLimit:
             return read_run_limit(in);
+        case FieldType::kStateMap:
+            return read_state_map(in);
     }
 }
 
@@ -371,7 +435,8 @@ void canonical_cell(const Field& field, std::size_t position, const Cell& cell, 
     std::string narrow;
     // Free text keeps its full-width forms; in everything else they are slips of a Chinese keyboard.
     if (field.type != FieldType::kText && has_full_width(text)) {
-        narrow = half_width(text, field.type == FieldType::kOptions);
+        const bool may_quote = field.type == FieldType::kOptions || field.type == FieldType::kStateMap;
+        narrow = half_width(text, may_quote);
         text = trimmed(narrow);
     }
     read_by_type({field, position, text, cell.kind, language, out, findings});

@@ -77,6 +77,7 @@ RecordCheck check_record(Kind kind, std::span<const std::string> cells, const Re
         }
     }
     put_back_secrets(kind, existing, canonical, language, findings);
+    check_pairs(kind, canonical, language, findings);
     auto& record = result.record;
     record = {existing == nullptr ? 0 : existing->id, canonical};
 
@@ -96,7 +97,9 @@ RecordCheck check_record(Kind kind, std::span<const std::string> cells, const Re
     RecordChecks checks{plant, rules};
     switch (kind) {
         case Kind::kSite:
+            break;
         case Kind::kDeviceType:
+            checks.device_type(record, findings);
             break;
         case Kind::kDevice:
             checks.device(record, findings);

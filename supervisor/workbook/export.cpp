@@ -42,6 +42,7 @@ double column_width(const Field& field) {
     switch (field.type) {
         case FieldType::kCode:
         case FieldType::kReference:
+        case FieldType::kPointField:
             return 20;
         case FieldType::kText:
             return field.name == "description" ? 36 : 22;
@@ -50,6 +51,7 @@ double column_width(const Field& field) {
         case FieldType::kCodeList:
         case FieldType::kOptions:
         case FieldType::kSchedule:
+        case FieldType::kStateMap:
             return 30;
         case FieldType::kInteger:
         case FieldType::kNumber:
@@ -169,6 +171,8 @@ class XlsxOut {
             case FieldType::kUrl:
             case FieldType::kSchedule:
             case FieldType::kRunLimit:
+            case FieldType::kPointField:
+            case FieldType::kStateMap:
                 return text_;
         }
         return text_;
@@ -201,6 +205,8 @@ class XlsxOut {
             case FieldType::kUrl:
             case FieldType::kSchedule:
             case FieldType::kRunLimit:
+            case FieldType::kPointField:
+            case FieldType::kStateMap:
                 break;
         }
         // Never a formula, whatever the text starts with.
@@ -308,6 +314,8 @@ std::string_view example_of(Kind kind, std::string_view field) {
         {{Kind::kDeviceType, "type_code"}, "POWER_METER"},
         {{Kind::kDeviceType, "type_name"}, "Power meter / 电表"},
         {{Kind::kDeviceType, "stable_name"}, "power_meter"},
+        {{Kind::kDeviceType, "status_point"}, "STATE"},
+        {{Kind::kDeviceType, "state_map"}, "run=2,3; standby=1; alarm=10..19; shutdown=0"},
         {{Kind::kDevice, "device_code"}, "METER_01"},
         {{Kind::kDevice, "device_name"}, "Main meter / 总表"},
         {{Kind::kDevice, "site_code"}, "PLANT_A"},

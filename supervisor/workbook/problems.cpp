@@ -25,6 +25,7 @@ Severity severity_of(ProblemCode code) {
         case ProblemCode::kUnknownOption:
         case ProblemCode::kBadSchedule:
         case ProblemCode::kBadRunLimit:
+        case ProblemCode::kBadStateMap:
         case ProblemCode::kBadUrl:
         case ProblemCode::kMaskedSecret:
         case ProblemCode::kZeroScale:

@@ -36,6 +36,7 @@ enum class ProblemCode : std::uint8_t {
     kUnknownOption,
     kBadSchedule,
     kBadRunLimit,
+    kBadStateMap,
     kBadUrl,
     kMaskedSecret,
     kZeroScale,
@@ -96,7 +97,7 @@ namespace fieldwarden {
 template <>
 struct EnumNames<supervisor::ProblemCode> {
     using E = supervisor::ProblemCode;
-    static constexpr std::array<EnumName<E>, 33> table{{
+    static constexpr std::array<EnumName<E>, 34> table{{
         {E::kFileNote, "file_note"},
         {E::kMissingSheet, "missing_sheet"},
         {E::kUnknownSheet, "unknown_sheet"},
@@ -115,6 +116,7 @@ struct EnumNames<supervisor::ProblemCode> {
         {E::kUnknownOption, "unknown_option"},
         {E::kBadSchedule, "bad_schedule"},
         {E::kBadRunLimit, "bad_run_limit"},
+        {E::kBadStateMap, "bad_state_map"},
         {E::kBadUrl, "bad_url"},
         {E::kMaskedSecret, "masked_secret"},
         {E::kZeroScale, "zero_scale"},

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <utility>
 
 #include "common/clock.h"
 #include "common/device_options.h"
 #include "common/sink_options.h"
+#include "supervisor/plant/point_field.h"
 #include "supervisor/plant/task_options.h"
 #include "supervisor/workbook/addresses.h"
 #include "supervisor/workbook/text.h"
@@ -73,6 +75,22 @@ std::size_t field_at(Kind kind, std::string_view name) {
     return index;
 }
 
+void check_pairs(Kind kind, std::span<const std::string> cells, Language language, Findings& findings) {
+    const auto& schema = schema_of(kind);
+    for (std::size_t i = 0; i < schema.fields.size(); ++i) {
+        const auto& field = schema.fields[i];
+        if (field.goes_with.empty() || !cells[i].empty()) continue;
+        const auto other = schema.index_of(field.goes_with);
+        const bool reported =
+            std::ranges::any_of(findings, [i](const Finding& finding) { return finding.field == i; });
+        if (cells[other].empty() || reported) continue;
+        findings.push_back(
+            {i, ProblemCode::kMissingValue,
+             say(language, "{} says nothing without {}; fill in both or neither",
+                 "只填写 {} 没有作用，还需填写 {}；请两列都填写或都留空", field.goes_with, field.name)});
+    }
+}
+
 RecordChecks::RecordChecks(const Plant& plant, const ValidationRules& rules)
     : plant_(plant), rules_(rules), language_(rules.language) {}
 
@@ -98,6 +116,49 @@ void RecordChecks::dangling(Kind kind, std::size_t field, std::string_view code,
              noun(kind, language_), shortened(code, kLongestCode), hint,
              language_ == Language::kChinese ? schema_of(kind).sheet_zh : schema_of(kind).sheet),
          std::string{code}});
+}
+
+const std::set<std::string, std::less<>>& RecordChecks::fields_of_type(std::string_view type_code) {
+    if (!std::exchange(fields_indexed_, true)) {
+        static const auto kType = field_at(Kind::kDevice, "type_code");
+        const auto& devices = plant_.of(Kind::kDevice).all();
+        const auto& points = plant_.of(Kind::kPoint).all();
+        const auto& device_of = device_of_points();
+        for (std::size_t i = 0; i < points.size(); ++i) {
+            if (device_of[i] == kNoDevice) continue;
+            const auto& device = devices[device_of[i]];
+            const auto type = cell(device, kType);
+            if (type.empty()) continue;
+            fields_of_types_[std::string{type}].emplace(point_field(device.code(), points[i].code()));
+        }
+    }
+    static const std::set<std::string, std::less<>> kNone;
+    const auto found = fields_of_types_.find(type_code);
+    return found == fields_of_types_.end() ? kNone : found->second;
+}
+
+// A type without devices, or whose devices have no points yet, may name a point that is still to come.
+void RecordChecks::device_type(const Record& record, Findings& findings) {
+    static const auto kStatusPoint = field_at(Kind::kDeviceType, "status_point");
+    const auto wanted = cell(record, kStatusPoint);
+    if (wanted.empty()) return;
+    const auto& fields = fields_of_type(record.code());
+    if (fields.empty() || fields.contains(wanted)) return;
+    NearestMatch match{wanted};
+    for (const auto& field : fields) match.offer(field);
+    const auto hint = match.best().empty()
+                          ? std::string{}
+                          : say(language_, "; did you mean '{}'?", "，是否应为“{}”？", match.best());
+    findings.push_back(
+        {kStatusPoint, ProblemCode::kDanglingReference,
+         say(language_,
+             "no device of this type has a point '{0}'{1}; write the point's code without the device's, as "
+             "in "
+             "STATE for W001_STATE of device W001",
+             "此类型的设备都没有测点“{0}”{1}；请填写去掉设备编码前缀的测点编码，例如设备 W001 的 W001_STATE "
+             "填写 STATE",
+             wanted, hint),
+         std::string{wanted}});
 }
 
 void RecordChecks::reference(Kind kind, const Record& record, std::string_view name, Findings& findings) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +41,10 @@ struct ModbusPlace {
     ByteOrder order = ByteOrder::kAbcd;
 };
 
+// Adds a finding for every field of a record that stands empty although the one it goes with is filled in;
+// those that already have a finding are passed over.
+void check_pairs(Kind kind, std::span<const std::string> cells, Language language, Findings& findings);
+
 // Bound to one plant, against which references are looked up; not thread safe (it remembers what it looked
 // up). Cells that are empty because they could not be understood have been reported already and are passed
 // over.
@@ -47,6 +52,7 @@ class RecordChecks {
   public:
     RecordChecks(const Plant& plant, const ValidationRules& rules);
 
+    void device_type(const Record& record, Findings& findings);
     void device(const Record& record, Findings& findings);
     // `place` is set when the point lies in registers of a Modbus device.
     void point(const Record& record, Findings& findings, std::optional<ModbusPlace>* place = nullptr);
@@ -73,6 +79,8 @@ class RecordChecks {
     void options(Kind kind, std::string_view text, std::span<const OptionSpec> specs, std::string_view owner,
                  Findings& findings) const;
     std::string nearest(Kind kind, std::string_view code);
+    // The fields (plant/point_field.h) of the points of all devices of the type.
+    const std::set<std::string, std::less<>>& fields_of_type(std::string_view type_code);
 
     const Plant& plant_;
     const ValidationRules& rules_;
@@ -82,6 +90,8 @@ class RecordChecks {
     bool points_indexed_ = false;
     std::vector<std::uint32_t> device_of_points_;
     std::vector<bool> device_has_points_;
+    bool fields_indexed_ = false;
+    std::map<std::string, std::set<std::string, std::less<>>, std::less<>> fields_of_types_;
     std::size_t suggestions_left_ = kMaxSuggestions;
     std::size_t glob_tests_left_ = kMaxGlobTests;
     std::array<std::unordered_map<std::string, std::vector<std::uint32_t>>, kKindCount> matches_;

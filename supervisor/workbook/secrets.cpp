@@ -129,6 +129,8 @@ std::string masked_cell(const Field& field, std::string_view text) {
         case FieldType::kCodeList:
         case FieldType::kSchedule:
         case FieldType::kRunLimit:
+        case FieldType::kPointField:
+        case FieldType::kStateMap:
             return std::string{text};
     }
     return std::string{text};

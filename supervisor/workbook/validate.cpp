@@ -156,6 +156,7 @@ class Validator {
             code.empty() || current_.of(kind).empty() ? nullptr : current_.of(kind).find(code);
         if (stored != nullptr && rules_.mode == ImportMode::kMerge) keep_absent_columns(columns, *stored);
         put_back_secrets(kind, stored, draft_, language_, findings_);
+        check_pairs(kind, draft_, language_, findings_);
         Record record{stored == nullptr ? 0 : stored->id, draft_};
         // What the workbook repeats is kept once.
         if (stored != nullptr && stored->cells == record.cells) record.cells = stored->cells;
@@ -247,6 +248,7 @@ class Validator {
                 report(kind, outcast.origin, nullptr, findings_);
             }
         };
+        check(Kind::kDeviceType, &RecordChecks::device_type);
         check(Kind::kDevice, &RecordChecks::device);
         check_points(checks);
         check(Kind::kSink, &RecordChecks::sink);

@@ -88,6 +88,9 @@ HttpResponse test_storage(const HttpRequest& request, Context& context);
 // device_history.cpp
 HttpResponse device_history(const HttpRequest& request, Context& context);
 
+// device_statistics.cpp
+HttpResponse device_statistics(const HttpRequest& request, Context& context);
+
 // realtime.cpp
 HttpResponse realtime_data(const HttpRequest& request, Context& context);
 HttpResponse realtime_socket(const HttpRequest& request, Context& context);

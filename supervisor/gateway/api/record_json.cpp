@@ -64,6 +64,8 @@ Json cell_json(const Field& field, std::string_view cell) {
         case FieldType::kReference:
         case FieldType::kSchedule:
         case FieldType::kRunLimit:
+        case FieldType::kPointField:
+        case FieldType::kStateMap:
             return cell.empty() ? Json(nullptr) : Json(cell);
     }
     return nullptr;
@@ -152,6 +154,8 @@ Cell cell_from_json(FieldType type, const Json& value) {
         case FieldType::kReference:
         case FieldType::kSchedule:
         case FieldType::kRunLimit:
+        case FieldType::kPointField:
+        case FieldType::kStateMap:
             return text_cell(value);
     }
     return std::string{};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <tuple>
 
 #include "supervisor/store/store.h"
 
@@ -161,6 +162,36 @@ class FakeStore final : public Store {
         audits.push_back(entry);
         return {};
     }
+    Status put_state_times(const std::vector<StateTime>& rows) override {
+        const std::lock_guard lock{mutex};
+        for (const auto& row : rows) state_rows[{row.day, row.device, row.state}] = row;
+        return {};
+    }
+    Result<std::vector<StateTime>> state_times(const std::vector<std::string>& devices,
+                                               std::chrono::sys_days day) override {
+        const std::lock_guard lock{mutex};
+        std::vector<StateTime> found;
+        for (const auto& device : devices) {
+            for (const auto& [key, row] : state_rows) {
+                if (row.day == day && row.device == device) found.push_back(row);
+            }
+        }
+        return found;
+    }
+    Result<std::vector<StateTime>> state_times_since(std::chrono::sys_days day) override {
+        const std::lock_guard lock{mutex};
+        std::vector<StateTime> found;
+        for (const auto& [key, row] : state_rows) {
+            if (row.day >= day) found.push_back(row);
+        }
+        return found;
+    }
+    Status prune_state_times(std::chrono::sys_days before) override {
+        const std::lock_guard lock{mutex};
+        state_times_pruned_before = before;
+        std::erase_if(state_rows, [&](const auto& entry) { return entry.second.day < before; });
+        return {};
+    }
     Status prune(UtcTime before) override {
         const std::lock_guard lock{mutex};
         pruned_before = before;
@@ -179,6 +210,8 @@ class FakeStore final : public Store {
     std::map<std::int64_t, AlertRow> alert_rows;
     std::map<AlertDocumentKind, std::map<std::int64_t, AlertDocument>> alert_config;
     std::optional<UtcTime> pruned_before;
+    std::map<std::tuple<std::chrono::sys_days, std::string, std::string>, StateTime> state_rows;
+    std::optional<std::chrono::sys_days> state_times_pruned_before;
 };
 
 }  // namespace fieldwarden::supervisor

@@ -698,6 +698,7 @@ TEST_F(Fleet, SessionsLostByACrashOfTheSupervisorAreClosed) {
 
 TEST_F(Fleet, OldRecordsArePrunedByAge) {
     settings_.retention.session_days = 10;
+    settings_.retention.statistics_days = 20;
     start();
     ASSERT_TRUE(wait_for([&] {
         const std::lock_guard lock{store_.mutex};
@@ -706,6 +707,97 @@ TEST_F(Fleet, OldRecordsArePrunedByAge) {
     const auto age = system_clock().utc_now() - *store_.pruned_before;
     EXPECT_GE(age, std::chrono::days{10});
     EXPECT_LT(age, std::chrono::days{11});
+    ASSERT_TRUE(wait_for([&] {
+        const std::lock_guard lock{store_.mutex};
+        return store_.state_times_pruned_before.has_value();
+    }));
+    const auto days = system_clock().utc_now() - *store_.state_times_pruned_before;
+    EXPECT_GE(days, std::chrono::days{19});
+    EXPECT_LE(days, std::chrono::days{22});
+}
+
+// What is written for devices and states, over all days: a test may run at midnight.
+std::map<std::string, std::chrono::microseconds> written_states(FakeStore& store, const std::string& device) {
+    const std::lock_guard lock{store.mutex};
+    std::map<std::string, std::chrono::microseconds> spent;
+    for (const auto& [key, row] : store.state_rows) {
+        if (row.device == device) spent[row.state] += row.spent;
+    }
+    return spent;
+}
+
+TEST_F(Fleet, MinutesInStatesSurviveTheSupervisorAndAreCountedOnce) {
+    ChangeSet changes;
+    changes.of(Kind::kDeviceType)
+        .put.push_back(make_record(Kind::kDeviceType, {{"type_code", "W"},
+                                                       {"type_name", "W"},
+                                                       {"status_point", "P_D1"},
+                                                       {"state_map", "run=0..1e15"}}));
+    auto device_cells = (*store_.load_plant())->of(Kind::kDevice).find("D1")->cells;
+    device_cells.set(schema_of(Kind::kDevice).index_of("type_code"), "W");
+    changes.of(Kind::kDevice).put.push_back({.id = 0, .cells = device_cells});
+    ASSERT_TRUE(store_.apply(changes, 1, {}));
+
+    const auto began = std::chrono::steady_clock::now();
+    start();
+    start_task();
+    start_task("T2");
+    // Values have come for a while: time to be counted has passed.
+    const auto more_values = [&] {
+        const auto wanted = machine_.worker("T1")->counter + 30;
+        return wait_for([&] {
+            const auto value = live_.get(point());
+            return value && std::get<std::int64_t>(value->value) >= static_cast<std::int64_t>(wanted);
+        });
+    };
+    ASSERT_TRUE(more_values());
+    leave();
+    const auto first = written_states(store_, "D1");
+    ASSERT_TRUE(first.contains("run"));
+    EXPECT_GT(first.at("run").count(), 0);
+    EXPECT_FALSE(first.contains("online"));
+    EXPECT_GT(written_states(store_, "D2").at("online").count(), 0)
+        << "no status point: its connection counts";
+
+    start();
+    ASSERT_TRUE(more_values());
+    const auto revision = supervisor_->plant()->revision;
+    ChangeSet renamed;
+    auto type = *supervisor_->plant()->of(Kind::kDeviceType).find("W");
+    type.cells.set(schema_of(Kind::kDeviceType).index_of("state_map"), "go=0..1e15");
+    renamed.of(Kind::kDeviceType).put.push_back(type);
+    ASSERT_TRUE(supervisor_->apply(renamed, revision, {}));
+    ASSERT_TRUE(more_values());
+    stop();
+    const auto whole = std::chrono::steady_clock::now() - began;
+    const auto second = written_states(store_, "D1");
+    EXPECT_GT(second.at("run"), first.at("run"));
+    EXPECT_GT(second.at("go").count(), 0);
+    std::chrono::microseconds sum{0};
+    for (const auto& [state, spent] : second) sum += spent;
+    EXPECT_LE(sum, whole) << "no moment is counted twice";
+}
+
+TEST_F(Fleet, APausedTaskDoesNotKnowItsDevicesStates) {
+    ChangeSet changes;
+    changes.of(Kind::kDeviceType)
+        .put.push_back(make_record(Kind::kDeviceType, {{"type_code", "W"},
+                                                       {"type_name", "W"},
+                                                       {"status_point", "P_D1"},
+                                                       {"state_map", "run=0..1e15"}}));
+    auto device_cells = (*store_.load_plant())->of(Kind::kDevice).find("D1")->cells;
+    device_cells.set(schema_of(Kind::kDevice).index_of("type_code"), "W");
+    changes.of(Kind::kDevice).put.push_back({.id = 0, .cells = device_cells});
+    ASSERT_TRUE(store_.apply(changes, 1, {}));
+    start();
+    start_task();
+    ASSERT_TRUE(wait_for([&] { return live_.get(point()).has_value(); }));
+    EXPECT_FALSE(act(TaskAction::kPause).error);
+    ASSERT_TRUE(wait_for_status("PAUSED"));
+    const auto paused = std::chrono::steady_clock::now();
+    ASSERT_TRUE(wait_for([&] { return std::chrono::steady_clock::now() - paused > milliseconds{200}; }));
+    leave();
+    EXPECT_GE(written_states(store_, "D1").at("unknown"), milliseconds{200});
 }
 
 TEST_F(Fleet, AQuestionAskedWhileTheSupervisorLeavesIsAnswered) {

@@ -24,7 +24,9 @@ Plant awkward_plant() {
           {"007", "=1+1", " "},
           {"1e5", "_x0041_ <&> \"quoted\" 'x'", "two\nlines\ttab"},
           {"S-3", "泵站（一）", "@SUM(1)"}}},
-        {"device_types", {{"type_code", "type_name"}, {"T", "类型"}}},
+        {"device_types",
+         {{"type_code", "type_name", "status_point", "state_map"},
+          {"T", "类型", "STATE", "run=2,3; off=\"0\",停机; warm=-1.5..1"}}},
         {"devices",
          {{"device_code", "device_name", "site_code", "protocol", "address", "production_date",
            "install_date", "is_locked", "options"},
@@ -242,6 +244,26 @@ TEST(CheckRecord, ADeviceMustStillFitItsPoints) {
     const auto check = check_record(Kind::kDevice, changed_cells, stored, plant, every_rule());
     EXPECT_EQ(check.problems.error_count(), 4U);
     EXPECT_THAT(check.problems.errors()[0].message, HasSubstr("point P1 no longer fits"));
+}
+
+TEST(CheckRecord, AStatusPointAndItsMapGoTogether) {
+    const auto plant = awkward_plant();
+    const auto* stored = plant.of(Kind::kDeviceType).find("T");
+    ASSERT_NE(stored, nullptr);
+    const auto& schema = schema_of(Kind::kDeviceType);
+    const auto problems_with = [&](std::string_view field, std::string_view value) {
+        auto cells = stored->cells.strings();
+        cells[schema.index_of(field)] = value;
+        std::vector<std::string> list;
+        const auto checked = check_record(Kind::kDeviceType, cells, stored, plant, every_rule());
+        for (const auto& problem : checked.problems.errors())
+            list.push_back(std::string{to_name(problem.code)} + " " + problem.column);
+        return list;
+    };
+    EXPECT_THAT(problems_with("description", "changed"), IsEmpty());
+    EXPECT_THAT(problems_with("state_map", ""), ElementsAre("missing_value state_map"));
+    EXPECT_THAT(problems_with("status_point", ""), ElementsAre("missing_value status_point"));
+    EXPECT_THAT(problems_with("state_map", "unknown=1"), ElementsAre("bad_state_map state_map"));
 }
 
 TEST(CheckRecord, KeepsMaskedSecretsAndTheCode) {

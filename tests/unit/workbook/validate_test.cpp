@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "supervisor/workbook/limits.h"
 #include "workbook_testing.h"
@@ -474,6 +475,71 @@ TEST(Validate, SecretsAreNeverEchoed) {
     const auto problem = only_error(sheets);
     EXPECT_EQ(problem.code, ProblemCode::kBadUrl);
     EXPECT_EQ(problem.value, "http://user:********@host/x?token=********");
+}
+
+// The sound plant with a type for its device, whose point is W_STATE of W.
+Sheets typed_plant(const std::string& status_point, const std::string& state_map) {
+    auto sheets = sound_plant();
+    sheets["device_types"] = {{"type_code", "type_name", "status_point", "state_map"},
+                              {"T", "Type", status_point, state_map}};
+    sheets["devices"].push_back({"W", "Welder", "S1", "modbus_tcp", "h:1", ""});
+    sheets["points"].push_back({"W_STATE", "W", "hr:0", "uint16", "", "", "", "", "", ""});
+    sheets["tasks"][1][2] = "D1,W";
+    return with("devices", 3, "type_code", "T", sheets);
+}
+
+TEST(Validate, StatusPointsAndTheirMaps) {
+    const auto validation = validated(typed_plant("STATE", "run = 2,3 ；off＝0； warm=10..19"));
+    EXPECT_THAT(problem_list(validation.problems.errors()), IsEmpty());
+    const auto* type = validation.proposed.of(Kind::kDeviceType).find("T");
+    EXPECT_EQ(cell_of(Kind::kDeviceType, *type, "status_point"), "STATE");
+    EXPECT_EQ(cell_of(Kind::kDeviceType, *type, "state_map"), "run=2,3; off=0; warm=10..19");
+
+    EXPECT_THAT(errors_of(typed_plant("", "")), IsEmpty());
+    EXPECT_THAT(errors_of(typed_plant("STATE", "")), ElementsAre("missing_value device_types D2"));
+    EXPECT_THAT(errors_of(typed_plant("", "run=1")), ElementsAre("missing_value device_types C2"));
+    EXPECT_THAT(errors_of(typed_plant("STATE", "run")), ElementsAre("bad_state_map device_types D2"));
+    EXPECT_THAT(errors_of(typed_plant("ST ATE", "run=1")), ElementsAre("bad_code device_types C2"));
+    EXPECT_THAT(errors_of(typed_plant("STATE", std::string(1001, 'x'))),
+                ElementsAre("too_long device_types D2"));
+    EXPECT_THAT(errors_of(typed_plant("W_STATE", "run=1")),
+                ElementsAre("dangling_reference device_types C2"));
+    const auto dangling = only_error(typed_plant("STATUS", "run=1"));
+    EXPECT_EQ(dangling.value, "STATUS");
+    EXPECT_THAT(dangling.message, HasSubstr("W001_STATE"));
+    EXPECT_THAT(only_error(typed_plant("STAT", "run=1")).message, HasSubstr("did you mean 'STATE'?"));
+    EXPECT_THAT(only_error(typed_plant("STAT", "run=1"), Language::kChinese).message,
+                HasSubstr("没有测点“STAT”，是否应为“STATE”？"));
+    // A type whose devices are still to come may name a point that is still to come.
+    auto early = typed_plant("LATER", "run=1");
+    early["devices"].pop_back();
+    early["points"].pop_back();
+    early["tasks"][1][2] = "D1";
+    EXPECT_THAT(errors_of(early), IsEmpty());
+}
+
+TEST(Validate, EveryFaultOfAStateMapIsExplained) {
+    const std::vector<std::tuple<std::string, std::string, std::string>> cases{
+        {"run", "'run' has no '='", "“run”缺少“=”"},
+        {"a b=1", "'a b' is no name of a state", "“a b”不是状态名"},
+        {"online=1", "'online' is counted for every device by itself", "“online”由系统自动统计"},
+        {"run=1; run=2", "state 'run' is named twice", "状态“run”出现了两次"},
+        {"run=", "a value of state 'run' is missing", "状态“run”缺少值"},
+        {"run=1..", "'1..' is no value", "“1..”不是有效的值"},
+        {"run=5..1", "'5..1' goes from more to less", "“5..1”从大到小"},
+        {"run=1..5; off=3", "'run' and 'off' have a value in common", "“run”和“off”有相同的值"},
+    };
+    for (const auto& [map, english, chinese] : cases) {
+        const auto problem = only_error(typed_plant("STATE", map));
+        EXPECT_EQ(problem.code, ProblemCode::kBadStateMap) << map;
+        EXPECT_EQ(problem.cell, "D2");
+        EXPECT_EQ(problem.value, map);
+        EXPECT_THAT(problem.message, HasSubstr(english));
+        EXPECT_THAT(only_error(typed_plant("STATE", map), Language::kChinese).message, HasSubstr(chinese));
+    }
+    std::string many;
+    for (int i = 0; i < 33; ++i) many += "s" + std::to_string(i) + "=" + std::to_string(i) + ";";
+    EXPECT_THAT(only_error(typed_plant("STATE", many)).message, HasSubstr("more than 32 states"));
 }
 
 TEST(Validate, Tasks) {
