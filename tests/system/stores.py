@@ -176,3 +176,25 @@ class Mosquitto(Store):
 
     def command(self):
         return [shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", self.folder / "conf"]
+
+
+class MqttListener:
+    """An independent subscriber with a session that the broker keeps; what it gets goes to a file."""
+
+    def __init__(self, broker, folder):
+        self.path = pathlib.Path(folder) / "heard"
+        log = open(pathlib.Path(folder) / "listener.log", "ab")
+        command = ["mosquitto_sub", "-d", "-h", "127.0.0.1", "-p", str(broker.port), "-i", "listener", "-c", "-q", "1", "-t", "#", "-F", "%p"]
+        self.output = open(self.path, "wb")
+        # Without -d it says nothing about its subscription, with it everything: its messages are the lines that are JSON.
+        self.process = subprocess.Popen(["stdbuf", "-oL", *command], stdin=subprocess.DEVNULL, stdout=self.output, stderr=log)
+        eventually(lambda: b"Subscribed" in self.path.read_bytes(), "the subscription")
+
+    def messages(self):
+        lines = self.path.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.output.close()

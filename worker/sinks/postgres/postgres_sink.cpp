@@ -86,6 +86,9 @@ Outcome PostgresSink::make_ready() {
             "DELETE ROWS");
     }
     if (failed) session_.reset();
+    // What a new connection brings first may be a repeat, and ON CONFLICT makes sure that the table has the
+    // key without which repeats would go unnoticed.
+    careful_ = std::max(careful_, 1);
     return failed;
 }
 
