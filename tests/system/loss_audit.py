@@ -163,7 +163,7 @@ class Audit:
             status = self.supervisor.status(task)
             pending = self.supervisor.get("/sessions/active")["items"][0]["spool_pending"]
             empty.add(status["last_heartbeat"]) if pending == 0 else empty.clear()
-            return len(empty) > 3
+            return len(empty) > 1
         eventually(delivered, f"the spool of {task} to empty", 120)
         self.supervisor.api("POST", f"/tasks/{task}/stop", 202)
         eventually(lambda: self.supervisor.status(task)["status"] == "STOPPED", "the stop")
@@ -276,6 +276,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends with it
     with tempfile.TemporaryDirectory() as folder:
         wrong, _ = audit(folder, arguments.seconds, arguments.seed)
     for line in wrong:
