@@ -66,8 +66,8 @@ class Case:
     def ours(self, first):
         return bench("drain", *self.arguments(first), *self.options())["seconds"]
 
-    def prepare(self, first):
-        pass
+    def prepare(self, first, name):
+        """Before each turn of `name`, and not measured."""
 
     def measure(self):
         rows = DEVICES * POINTS * self.scans
@@ -135,7 +135,7 @@ class InfluxCase(Case):
 
 
 class KafkaCase(Case):
-    type, title, scans = "kafka", "Kafka (mock cluster)", 20
+    type, title, scans = "kafka", "Kafka (mock cluster)", 40
     words = {"idempotent": "librdkafka producer, idempotent, no transactions"}
 
     def server(self, folder):
@@ -144,15 +144,12 @@ class KafkaCase(Case):
     def url(self):
         return f"kafka://127.0.0.1:{self.store.port}"
 
-    def prepare(self, first, name):
-        pass
-
     def floors(self):
         return {"idempotent": lambda first: bench("floor", *self.arguments(first, f"127.0.0.1:{self.store.port}"))["seconds"]}
 
 
 class MqttCase(Case):
-    type, title, scans = "mqtt", "MQTT at QoS 1 (mosquitto)", 4
+    type, title, scans = "mqtt", "MQTT at QoS 1 (mosquitto)", 6
     url_options = ("topic=fieldwarden/{site}/{device}/{point}", "qos=1")
     words = {"paho": "paho client, ready-made messages"}
 
@@ -161,9 +158,6 @@ class MqttCase(Case):
 
     def url(self):
         return f"mqtt://127.0.0.1:{self.store.port}"
-
-    def prepare(self, first, name):
-        pass
 
     def floors(self):
         return {"paho": lambda first: bench("floor", *self.arguments(first, f"tcp://127.0.0.1:{self.store.port}"))["seconds"]}
