@@ -47,7 +47,7 @@ class Case:
     """One store: our way and the bare ones, each `seconds(first)` for the rows that begin at `first`."""
 
     url_options = ()
-    scans = 30
+    scans = 50
 
     def __init__(self, folder):
         self.folder = folder
@@ -139,7 +139,7 @@ class InfluxCase(Case):
 
 
 class KafkaCase(Case):
-    type, title, scans = "kafka", "Kafka (mock cluster)", 30
+    type, title, scans = "kafka", "Kafka (mock cluster)", 50
     words = {"idempotent": "librdkafka producer, idempotent, no transactions"}
 
     def server(self, folder):
@@ -153,7 +153,7 @@ class KafkaCase(Case):
 
 
 class MqttCase(Case):
-    type, title, scans = "mqtt", "MQTT at QoS 1 (mosquitto)", 4
+    type, title, scans = "mqtt", "MQTT at QoS 1 (mosquitto)", 10
     url_options = ("topic=fieldwarden/{site}/{device}/{point}", "qos=1")
     words = {"paho": "paho client, ready-made messages"}
 

@@ -35,9 +35,7 @@ void Publisher::finish(Slot& slot, bool ok, int reason) {
     slot.done = true;
     slot.answer = {ok, reason};
     ++answered_;
-    // Waking somebody for each of many answers would cost more than the answers.
-    const bool of_message = &slot != &connected_ && &slot != &disconnected_;
-    if (!of_message || answered_ >= awaited_) interrupt_.changed.notify_all();
+    interrupt_.changed.notify_all();
 }
 
 void Publisher::lose(std::string why) {
@@ -272,12 +270,10 @@ std::vector<Acknowledgement> Publisher::publish(const std::vector<Message>& mess
     // Until `count` answers are there. False: nothing more will come.
     const auto wait = [&](std::size_t count) {
         std::unique_lock lock{interrupt_.mutex};
-        awaited_ = count;
         while (answered_ < count) {
             const auto before = answered_;
-            interrupt_.changed.wait_for(lock, settings_.timeout,
-                                        [&] { return answered_ >= count || is_lost_ || interrupt_.set; });
-            const bool moved = answered_ != before;
+            const bool moved = interrupt_.changed.wait_for(
+                lock, settings_.timeout, [&] { return answered_ != before || is_lost_ || interrupt_.set; });
             if (interrupt_.set) {
                 trouble_ = error(ErrorKind::kUnavailable, "publishing was interrupted");
                 return false;
@@ -295,14 +291,9 @@ std::vector<Acknowledgement> Publisher::publish(const std::vector<Message>& mess
         }
         return true;
     };
-    const auto half = std::max<std::size_t>(window_ / 2, 1);
-    auto end = window_;  // messages below may be on their way
     for (std::size_t i = 0; i < messages.size() && !failed; ++i) {
-        if (i >= end) {
-            failed = !wait(i - window_ + half);
-            if (failed) break;
-            end = i + half;
-        }
+        if (i >= window_ && !wait(i - window_ + 1)) failed = true;
+        if (failed) break;
         Slot* slot = nullptr;
         {
             const std::lock_guard lock{interrupt_.mutex};

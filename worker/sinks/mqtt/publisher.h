@@ -83,8 +83,7 @@ class Publisher {
     std::string lost_;
     bool is_lost_ = false;
     std::size_t answered_ = 0;
-    std::size_t awaited_ = 0;  // answers for which somebody waits
-    std::deque<Slot> slots_;   // of the messages in hand
+    std::deque<Slot> slots_;  // of the messages in hand
     std::size_t window_ = 0;
     std::size_t largest_packet_ = 0;
     Error trouble_;
