@@ -2,13 +2,13 @@
 //
 //   bench_sinks drain --type T --url U [--option K=V…] --first EPOCH_S …   as fast as the store takes them
 //   bench_sinks latency --type T --url U [--option K=V…] --seconds S …     at the devices' own pace
-//   bench_sinks content --type postgres|influxdb --to FOLDER …             the same rows, ready for a bare
-//   client bench_sinks floor --type kafka|mqtt …                                  … and sent by one
-//   (floors.h)
+//   bench_sinks content --type postgres|influxdb --to FOLDER …             the same rows for a bare client
+//   bench_sinks floor --type kafka|mqtt --url U …                          the same rows sent by one:
+//   floors.h
 //
-// `drain` measures from the first append until the sink's cursor has passed the last record; the connection
-// is part of it. `latency` measures from a sample's time until the store has acknowledged it. The spool is on
-// disk with its default fsync window.
+// `drain` measures from an append until the sink's cursor has passed the last record, on a connection that
+// has delivered one scan. `latency` measures from a sample's time until the store has acknowledged it. The
+// spool is on disk with its default fsync window.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -159,10 +159,12 @@ nlohmann::json drain(const Arguments& arguments) {
             scans.push_back(plant.scan(device, number, plant.time_of(device, number)));
     }
     Line line{arguments};
-    const auto begun = Steady::now();
     line.start();
+    line.append(plant.scan(0, 0, plant.first - 1s));
+    line.finish(plant.points);
+    const auto begun = Steady::now();
     for (const auto& scan : scans) line.append(scan);
-    line.finish(plant.rows());
+    line.finish(plant.rows() + plant.points);
     return told(plant.rows(), std::chrono::duration<double>(Steady::now() - begun).count());
 }
 

@@ -181,7 +181,6 @@ double send_to_mqtt(const Plant& plant, const std::string& uri) {
     });
     Mqtt state;
     MQTTAsync client = nullptr;
-    const auto begun = Steady::now();
     if (MQTTAsync_create(&client, uri.c_str(), "bench-floor", MQTTCLIENT_PERSISTENCE_NONE, nullptr) != 0)
         give_up("paho does not begin");
     MQTTAsync_connectOptions options = MQTTAsync_connectOptions_initializer;
@@ -197,6 +196,7 @@ double send_to_mqtt(const Plant& plant, const std::string& uri) {
     if (MQTTAsync_connect(client, &options) != MQTTASYNC_SUCCESS) give_up("no connection to the broker");
     std::unique_lock lock{state.mutex};
     state.changed.wait(lock, [&] { return state.connected; });
+    const auto begun = Steady::now();
     for (std::size_t i = 0; i < messages.size(); ++i) {
         state.changed.wait(lock, [&] { return i < state.answered + kWindow; });
         lock.unlock();

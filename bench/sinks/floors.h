@@ -14,9 +14,9 @@ namespace fieldwarden::bench {
 void write_rows(const Plant& plant, const std::string& folder);
 void write_lines(const Plant& plant, const std::string& folder, const std::string& url, std::size_t lines);
 
-// Seconds from the connection on to the last acknowledgement.
-// Kafka: an idempotent producer with the settings of our sink but for the transactions; messages, keys and
-// headers are the sink's.
+// Seconds to the last acknowledgement; the connection is part of it for Kafka only, whose client makes it by
+// itself. Kafka: an idempotent producer with the settings of our sink but for the transactions; messages,
+// keys and headers are the sink's.
 double send_to_kafka(const Plant& plant, const std::string& brokers, const std::string& topic);
 // MQTT 3.1.1 at QoS 1 over paho's asynchronous client, a hundred messages on their way: the sink's window.
 double send_to_mqtt(const Plant& plant, const std::string& uri);

@@ -2,7 +2,8 @@
 """Every sink behind spool and flusher against the bare floor of its store, and how old a sample is when it is stored.
 
 Both sides take turns on the same server with the same rows; the median of the turns' ratios counts. The server is pinned to one CPU,
-the client, ours or the bare one, to another. The embedded history is not here: bench/throughput runs it through the whole product.
+the client, ours or the bare one, to another. Ours is connected when its time begins, because a worker connects once; the start of psql
+and curl and their connection are part of their time. The embedded history is not here: bench/throughput runs it through the whole product.
 """
 
 import json
