@@ -427,6 +427,42 @@ TEST_F(PostgresSinkTest, ARepeatedBatchAndRepeatsWithinItChangeNothing) {
     EXPECT_EQ(server_.sql("SELECT value FROM points"), "1");
 }
 
+TEST_F(PostgresSinkTest, ADeliveryThatIsHalfThereIsMadeWholeAndTheNextOnesAreTaken) {
+    One one;
+    one.add(day(11, 1), 1.0);
+    one.add(day(11, 2), 2.0);
+    const auto writer = sink();
+    accepts(*writer, one);
+    // A new one between two that are there, a repeat within the batch, and what is there with another value.
+    One mixed;
+    mixed.add(day(11, 1), 7.0);
+    mixed.add(day(11, 3), 3.0);
+    mixed.add(day(11, 3), 8.0);
+    mixed.add(day(11, 2), 9.0);
+    accepts(*writer, mixed);
+    EXPECT_EQ(server_.sql("SELECT value FROM points ORDER BY ts"), "1\n2\n3");
+    for (unsigned i = 4; i < 60; ++i) {
+        One next;
+        next.add(day(11, 1) + std::chrono::hours{100 * i}, double(i));
+        accepts(*writer, next);
+        accepts(*writer, next);
+    }
+    EXPECT_EQ(server_.sql("SELECT count(*), sum(value) FROM points"), "59|1770");
+}
+
+TEST_F(PostgresSinkTest, ATableWithRowSecurityIsWritten) {
+    const auto writer = sink();
+    ASSERT_TRUE(writer->open());
+    server_.sql(
+        "ALTER TABLE points ENABLE ROW LEVEL SECURITY; ALTER TABLE points FORCE ROW LEVEL SECURITY;"
+        "CREATE POLICY everybody ON points USING (true) WITH CHECK (true)");
+    One one;
+    one.add(day(11, 1), 1.0);
+    accepts(*writer, one);
+    accepts(*writer, one);
+    EXPECT_EQ(server_.sql("SELECT value FROM points"), "1");
+}
+
 TEST(PostgresSinkMake, RefusesWhatDoesNotParseWithoutShowingIt) {
     const auto make = [](const std::string& url, const std::string& table) {
         return postgres::make_postgres_sink({"pg", "postgres", url, {{"table", table}}}, {"", "TASK", {}});

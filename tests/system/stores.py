@@ -11,7 +11,7 @@ import subprocess
 import urllib.parse
 import urllib.request
 
-from harness import DEADLINE, eventually
+from harness import BIN, DEADLINE, eventually
 
 PROXYLESS = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -74,9 +74,9 @@ class Postgres(Store):
 
     BIN = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=pathlib.Path("/usr/bin"))
 
-    def __init__(self, folder):
+    def __init__(self, folder, durable=False):
         super().__init__(folder)
-        self.as_user = []
+        self.as_user, self.more = [], [] if durable else ["-c", "fsync=off"]
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
             self.as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
@@ -90,7 +90,7 @@ class Postgres(Store):
 
     def command(self):
         return [*self.as_user, self.BIN / "postgres", "-D", self.folder / "data", "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
-                "-c", f"unix_socket_directories={self.folder}", "-c", "fsync=off"]
+                "-c", f"unix_socket_directories={self.folder}", *self.more]
 
     @property
     def url(self):
@@ -136,3 +136,65 @@ class VictoriaMetrics(Store):
                 series = json.loads(line)
                 rows += zip(series["timestamps"], series["values"])
         return sorted(rows)
+
+
+class KafkaMock(Store):
+    """librdkafka's mock cluster (tests/contract/kafka_mock_broker.cpp). It keeps its log in memory: ended, it has lost everything."""
+
+    TOPIC = "fieldwarden.points"
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.control_port = free_port()
+
+    def command(self):
+        return [BIN.parent / "tests" / "kafka_mock_broker", str(self.port), str(self.control_port), self.TOPIC]
+
+    def control(self, line):
+        """See the head of kafka_mock_broker.cpp."""
+        with socket.create_connection(("127.0.0.1", self.control_port), timeout=DEADLINE) as control:
+            control.sendall(line.encode() + b"\n")
+            assert control.recv(16).startswith(b"ok"), line
+
+    def messages(self):
+        """The objects of all messages, in the order of the log (one partition: that of the device's key)."""
+        done = subprocess.run(["kcat", "-C", "-q", "-e", "-o", "beginning", "-b", f"127.0.0.1:{self.port}", "-t", self.TOPIC,
+                               "-X", "isolation.level=read_committed", "-f", "%s\\n"],
+                              capture_output=True, text=True, timeout=120, check=True)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class Mosquitto(Store):
+    """It keeps sessions and messages over a stop, not over a crash: what it wrote last may be half an hour old."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        root = "user root\n" if os.geteuid() == 0 else ""
+        (self.folder / "conf").write_text(
+            f"{root}listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {self.folder}/\n"
+            "max_queued_messages 0\n")
+
+    def command(self):
+        return [shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", self.folder / "conf"]
+
+
+class MqttListener:
+    """An independent subscriber with a session that the broker keeps; what it gets goes to a file."""
+
+    def __init__(self, broker, folder):
+        self.path = pathlib.Path(folder) / "heard"
+        log = open(pathlib.Path(folder) / "listener.log", "ab")
+        command = ["mosquitto_sub", "-d", "-h", "127.0.0.1", "-p", str(broker.port), "-i", "listener", "-c", "-q", "1", "-t", "#", "-F", "%p"]
+        self.output = open(self.path, "wb")
+        # Without -d it says nothing about its subscription, with it everything: its messages are the lines that are JSON.
+        self.process = subprocess.Popen(["stdbuf", "-oL", *command], stdin=subprocess.DEVNULL, stdout=self.output, stderr=log)
+        eventually(lambda: b"Subscribed" in self.path.read_bytes(), "the subscription")
+
+    def messages(self):
+        lines = self.path.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.output.close()

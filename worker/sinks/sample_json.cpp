@@ -1,7 +1,9 @@
 #include "worker/sinks/sample_json.h"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -12,6 +14,16 @@ namespace {
 
 std::string json_text(std::string_view text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// What it wrote.
+template <class T>
+std::string_view put_number(std::string& out, T number) {
+    std::array<char, 32> digits;  // the longest double has 24
+    const auto* end = fmt::format_to(digits.data(), FMT_COMPILE("{}"), number);
+    const auto size = static_cast<std::size_t>(end - digits.data());
+    out.append(digits.data(), size);
+    return std::string_view{out}.substr(out.size() - size);
 }
 
 std::string head_of(const PointIdentity& point) {
@@ -36,17 +48,15 @@ void append_value_json(std::string& out, const Value& value) {
         std::string& out;
         void operator()(std::monostate) const { out += "null"; }
         void operator()(bool flag) const { out += flag ? "true" : "false"; }
-        void operator()(std::int64_t number) const { fmt::format_to(std::back_inserter(out), "{}", number); }
-        void operator()(std::uint64_t number) const { fmt::format_to(std::back_inserter(out), "{}", number); }
+        void operator()(std::int64_t number) const { put_number(out, number); }
+        void operator()(std::uint64_t number) const { put_number(out, number); }
         void operator()(double number) const {
             if (!std::isfinite(number)) {
                 out += "null";
                 return;
             }
-            const auto from = out.size();
-            fmt::format_to(std::back_inserter(out), "{}", number);
             // 5.0, not 5: readers take the type of a number from how it is written.
-            if (out.find_first_of(".e", from) == std::string::npos) out += ".0";
+            if (put_number(out, number).find_first_of(".e") == std::string_view::npos) out += ".0";
         }
         void operator()(const std::string& text) const { out += json_text(text); }
     };
@@ -65,15 +75,27 @@ bool SampleJson::append(std::string& out, const DeliveryBatch& batch, const Samp
         if (point == batch.directory->end()) return false;
         head = heads_.emplace(sample.point, head_of(point->second)).first;
     }
+    // The samples of a scan have one time, or few.
+    if (time_text_.empty() || sample.time != time_) {
+        time_text_.clear();
+        append_time_micros(time_text_, sample.time);
+        time_ = sample.time;
+    }
+    constexpr std::size_t kBesides = 96;  // time, value, quality and what is around them, without a long text
+    if (const auto needed = out.size() + head->second.size() + kBesides; needed > out.capacity()) {
+        out.reserve(std::max(needed, 2 * out.capacity()));
+    }
     out += head->second;
-    append_time_micros(out, sample.time);
+    out += time_text_;
     out += R"(","value":)";
     append_value_json(out, sample.value);
-    fmt::format_to(std::back_inserter(out), R"(,"quality":"{}")", to_name(sample.quality));
+    out += R"(,"quality":")";
+    out += to_name(sample.quality);
     if (sample.code != QualityCode::kNone) {
-        fmt::format_to(std::back_inserter(out), R"(,"quality_code":"{}")", to_name(sample.code));
+        out += R"(","quality_code":")";
+        out += to_name(sample.code);
     }
-    out += '}';
+    out += R"("})";
     return true;
 }
 

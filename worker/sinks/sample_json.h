@@ -29,6 +29,8 @@ class SampleJson {
 
   private:
     std::unordered_map<PointId, std::string> heads_;  // up to the time
+    UtcTime time_{};                                  // of the last sample,
+    std::string time_text_;                           // as it is written
     std::uint64_t version_ = 0;
 };
 

@@ -1,7 +1,8 @@
 #include "worker/sinks/influxdb/line_protocol.h"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
+#include <array>
 #include <cmath>
 #include <iterator>
 #include <limits>
@@ -30,14 +31,16 @@ struct AppendFields {
     std::string& out;
     void operator()(std::monostate) const {}
     void operator()(bool flag) const { out += flag ? "value=1," : "value=0,"; }
-    void operator()(std::int64_t number) const {
-        fmt::format_to(std::back_inserter(out), "value={},", number);
-    }
-    void operator()(std::uint64_t number) const {
-        fmt::format_to(std::back_inserter(out), "value={},", number);
-    }
+    void operator()(std::int64_t number) const { put(number); }
+    void operator()(std::uint64_t number) const { put(number); }
     void operator()(double number) const {
-        if (std::isfinite(number)) fmt::format_to(std::back_inserter(out), "value={},", number);
+        if (std::isfinite(number)) put(number);
+    }
+    template <class T>
+    void put(T number) const {
+        std::array<char, 48> text;  // the longest double has 24 characters
+        const auto* end = fmt::format_to(text.data(), FMT_COMPILE("value={},"), number);
+        out.append(text.data(), static_cast<std::size_t>(end - text.data()));
     }
     void operator()(const std::string& text) const {
         out += "text=";
@@ -109,8 +112,10 @@ bool LineEncoder::append(std::string& out, const DeliveryBatch& batch, const Sam
     }
     out += head->second;
     std::visit(AppendFields{out}, sample.value);
-    fmt::format_to(std::back_inserter(out), "quality={}i {}\n", number_of(sample.quality),
-                   micros * kNanosPerMicro);
+    std::array<char, 48> rest;
+    const auto* end = fmt::format_to(rest.data(), FMT_COMPILE("quality={}i {}\n"), number_of(sample.quality),
+                                     micros * kNanosPerMicro);
+    out.append(rest.data(), static_cast<std::size_t>(end - rest.data()));
     return true;
 }
 

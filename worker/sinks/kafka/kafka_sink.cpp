@@ -80,6 +80,9 @@ DeliveryOutcome KafkaSink::deliver(const DeliveryBatch& batch) {
         return outcome;
     }
     std::vector<Message> messages;
+    std::size_t samples = 0;
+    for (const auto& record : batch.records) samples += record.samples.size();
+    if (!settings_.lines) messages.reserve(samples);
     std::uint64_t last_seq = 0;
     for (std::size_t i = 0; i < batch.records.size(); ++i) {
         const auto& record = batch.records[i];

@@ -26,9 +26,13 @@ bool append_messages(std::vector<Message>& out, SampleJson& json, const Delivery
         return false;
     };
     if (batch.directory == nullptr) return record.samples.empty();
+    // The samples of a scan come in the order of its points: most are the directory's next one.
+    auto next = batch.directory->end();
     for (const auto& sample : record.samples) {
-        const auto point = batch.directory->find(sample.point);
+        const bool follows = next != batch.directory->end() && next->first == sample.point;
+        const auto point = follows ? next : batch.directory->find(sample.point);
         if (point == batch.directory->end()) return give_up();
+        next = std::next(point);
         const auto& device = point->second.device_code;
         auto message = out.end();
         if (lines) {

@@ -19,6 +19,10 @@ using std::chrono::days;
 using std::chrono::sys_days;
 
 constexpr std::string_view kStaging = "pg_temp.fieldwarden_staging";
+constexpr std::string_view kUniqueViolation = "23505";
+constexpr std::string_view kNotSupported = "0A000";  // COPY to a table with row security
+// A COPY that fails leaves dead rows behind: where repeats have come, more of them are likely.
+constexpr int kCarefulDeliveries = 32;
 
 class PostgresSink : public Sink {
   public:
@@ -38,6 +42,7 @@ class PostgresSink : public Sink {
     Outcome make_ready();
     Outcome ensure_days(const std::set<sys_days>& wanted);
     Outcome store(const std::string& rows);
+    Outcome store_what_is_new(const std::string& rows);
     // The rows of the batch; a record that cannot become rows is rejected in `outcome`.
     std::string rows_of(const DeliveryBatch& batch, DeliveryOutcome& outcome, std::set<sys_days>& wanted);
     // After a failure inside a transaction. Only the data's own fault leaves the connection good.
@@ -49,6 +54,7 @@ class PostgresSink : public Sink {
     std::unique_ptr<Session> session_;
     bool daily_ = false;       // the table wants partitions
     std::set<sys_days> days_;  // that have theirs
+    int careful_ = 0;          // deliveries that still go over the staging table
 };
 
 std::string PostgresSink::explain(const Failure& failure) const {
@@ -80,6 +86,9 @@ Outcome PostgresSink::make_ready() {
             "DELETE ROWS");
     }
     if (failed) session_.reset();
+    // What a new connection brings first may be a repeat, and ON CONFLICT makes sure that the table has the
+    // key without which repeats would go unnoticed.
+    careful_ = std::max(careful_, 1);
     return failed;
 }
 
@@ -138,9 +147,24 @@ std::string PostgresSink::rows_of(const DeliveryBatch& batch, DeliveryOutcome& o
     return rows;
 }
 
+// Fresh rows go straight into the table: one statement, which is its own transaction. Where some are there
+// already, or the table does not take COPY, the same rows come over the staging table.
+Outcome PostgresSink::store(const std::string& rows) {
+    if (careful_ == 0) {
+        auto failed = session_->copy(
+            fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", sql_name(settings_.table), kColumns),
+            rows);
+        if (!failed || !(failed->sqlstate == kUniqueViolation || failed->sqlstate == kNotSupported))
+            return failed;
+        careful_ = kCarefulDeliveries;
+    }
+    --careful_;
+    return store_what_is_new(rows);
+}
+
 // Three round trips: the rows to the staging table, from there to the table what is not there yet, the commit
 // with it. One statement inserts them all, so that a repeated batch costs one pass over the index.
-Outcome PostgresSink::store(const std::string& rows) {
+Outcome PostgresSink::store_what_is_new(const std::string& rows) {
     const std::string columns{kColumns};
     auto failed = session_->copy(
         fmt::format("BEGIN; COPY {} ({}) FROM STDIN (FORMAT binary)", kStaging, columns), rows);
