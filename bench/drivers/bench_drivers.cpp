@@ -5,8 +5,10 @@
 //   bench_drivers [--cpus same|split|free] [--seconds S] [--rounds N] [--points N] [--only NAME]
 //
 // The driver decodes every value and hands out samples with time and quality; the plain client receives the
-// bytes and looks at none of them. Client and server are pinned to one CPU (same), to CPU 0 and 1 (split), or
-// not at all (free).
+// bytes and looks at none of them. A server that sends by itself sends a burst to one side's points at a
+// time, so that each turn has its own traffic. Client and server are pinned to one CPU (same), to CPU 0 and 1
+// (split), or not at all (free).
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -34,6 +36,8 @@ using RowsOfProtocol = std::vector<bench::Row> (*)();
 constexpr RowsOfProtocol kProtocols[] = {
     bench::modbus_rows,
     bench::mc_rows,
+    bench::opcua_rows,
+    bench::mqtt_rows,
 };
 
 [[noreturn]] void give_up(const std::string& why) {
@@ -51,20 +55,25 @@ void pin_to(int cpu) {
 // A row's server in a child process; gone with this object, or with this process.
 class Server {
   public:
-    Server(const bench::Row& row, const std::string& cpus) {
+    Server(const bench::Row& row, const std::string& cpus, unsigned points) {
         int ends[2];
-        if (pipe(ends) != 0) give_up("pipe");
+        int orders[2];
+        // Closed in whatever the server starts: the end of the address is the end of the pipe.
+        if (pipe2(ends, O_CLOEXEC) != 0 || pipe2(orders, O_CLOEXEC) != 0) give_up("pipe");
         child_ = fork();
         if (child_ < 0) give_up("fork");
         if (child_ == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             if (cpus != "free") pin_to(cpus == "split" ? 1 : 0);
-            const auto address = row.serve();
+            const auto address = row.serve(points);
             if (address.empty() || write(ends[1], address.data(), address.size()) < 0) _exit(1);
             close(ends[1]);
+            for (bench::Side side{}; read(orders[0], &side, sizeof side) > 0;) row.send(side, points);
             for (;;) pause();
         }
         close(ends[1]);
+        close(orders[0]);
+        orders_ = orders[1];
         std::array<char, 256> buffer{};
         for (ssize_t got = 0; (got = read(ends[0], buffer.data(), buffer.size())) > 0;)
             address_.append(buffer.data(), static_cast<std::size_t>(got));
@@ -74,13 +83,18 @@ class Server {
     ~Server() {
         kill(child_, SIGKILL);
         waitpid(child_, nullptr, 0);
+        close(orders_);
     }
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
     [[nodiscard]] const std::string& address() const { return address_; }
+    void send(bench::Side side) const {
+        if (write(orders_, &side, sizeof side) != sizeof side) give_up("the server is gone");
+    }
 
   private:
     pid_t child_ = -1;
+    int orders_ = -1;
     std::string address_;
 };
 
@@ -99,14 +113,14 @@ struct Turn {
 };
 
 template <class Read>
-Turn take_turn(double seconds, unsigned points, Read read) {
+Turn take_turn(double seconds, std::size_t values, Read read) {
     const double cpu = cpu_seconds();
     const auto begun = SteadyClock::now();
     std::uint64_t count = 0;
     double elapsed = 0;
     do {
         read();
-        count += points;
+        count += values;
         elapsed = std::chrono::duration<double>(SteadyClock::now() - begun).count();
     } while (elapsed < seconds);
     const auto total = static_cast<double>(count);
@@ -126,8 +140,61 @@ struct Arguments {
     std::string only;
 };
 
+void check_good(const bench::Row& row, const SampleBatch& samples) {
+    const bool good = std::all_of(samples.begin(), samples.end(),
+                                  [](const auto& sample) { return sample.quality == Quality::kGood; });
+    if (!good) give_up(row.name + ": a sample was not good");
+}
+
+// What a driver is asked for, or sent, in one go.
+class OurSide {
+  public:
+    OurSide(const bench::Row& row, const Server& server, worker::Driver& driver, unsigned points)
+        : row_(row), server_(server), driver_(driver), due_(points) {
+        std::iota(due_.begin(), due_.end(), 0U);
+        if (!row.send) return;
+        const std::vector<std::chrono::milliseconds> periods(points, std::chrono::milliseconds{10});
+        if (const auto done = driver.push_source()->subscribe(periods); !done) give_up(done.error().message);
+        // The first values of all points are nobody's turn.
+        while (take(std::chrono::milliseconds{500}) > 0) {
+        }
+    }
+    void read_all() {
+        if (!row_.send) return read();
+        server_.send(bench::Side::kDriver);
+        for (std::size_t got = 0; got < due_.size() * row_.values;) {
+            const auto more = take(std::chrono::seconds{10});
+            if (more == 0) give_up(row_.name + ": values are missing");
+            got += more;
+        }
+    }
+
+  private:
+    void read() {
+        samples_.clear();
+        if (const auto status = driver_.read(due_, samples_); !status) give_up(status.error().message);
+        if (samples_.size() != due_.size()) give_up(row_.name + ": samples are missing");
+        check_good(row_, samples_);
+    }
+    std::size_t take(std::chrono::milliseconds wait) {
+        samples_.clear();
+        which_.clear();
+        if (const auto status = driver_.push_source()->take(wait, which_, samples_); !status)
+            give_up(status.error().message);
+        check_good(row_, samples_);
+        return samples_.size();
+    }
+
+    const bench::Row& row_;
+    const Server& server_;
+    worker::Driver& driver_;
+    std::vector<std::uint32_t> due_;
+    std::vector<std::uint32_t> which_;
+    SampleBatch samples_;
+};
+
 nlohmann::json compare(const bench::Row& row, const Arguments& arguments) {
-    const Server server{row, arguments.cpus};
+    const Server server{row, arguments.cpus, arguments.points};
     if (arguments.cpus != "free") pin_to(0);
     auto made = worker::make_driver(row.device(server.address(), arguments.points));
     if (!made) give_up(made.error().message);
@@ -135,24 +202,17 @@ nlohmann::json compare(const bench::Row& row, const Arguments& arguments) {
     if (const auto connected = driver.connect(); !connected) give_up(connected.error().message);
     const auto plain = row.plain(server.address(), arguments.points);
 
-    std::vector<std::uint32_t> due(arguments.points);
-    std::iota(due.begin(), due.end(), 0U);
-    SampleBatch samples;
-    const auto read_ours = [&] {
-        samples.clear();
-        if (const auto status = driver.read(due, samples); !status) give_up(status.error().message);
-        const bool good = std::all_of(samples.begin(), samples.end(),
-                                      [](const auto& sample) { return sample.quality == Quality::kGood; });
-        if (samples.size() != due.size() || !good) give_up(row.name + ": a sample was not good");
-    };
+    OurSide our_side{row, server, driver, arguments.points};
     const auto read_plain = [&] {
+        if (row.send) server.send(bench::Side::kPlain);
         if (!plain->read_all()) give_up(row.name + ": the plain client failed");
     };
+    const auto values = std::size_t{arguments.points} * row.values;
 
     std::vector<double> ours, floor, ratio, our_cpu, floor_cpu, cpu_ratio;
     for (unsigned round = 0; round < arguments.rounds; ++round) {
-        const auto bare = take_turn(arguments.seconds, arguments.points, read_plain);
-        const auto driven = take_turn(arguments.seconds, arguments.points, read_ours);
+        const auto bare = take_turn(arguments.seconds, values, read_plain);
+        const auto driven = take_turn(arguments.seconds, values, [&] { our_side.read_all(); });
         floor.push_back(bare.points_per_second);
         ours.push_back(driven.points_per_second);
         ratio.push_back(driven.points_per_second / bare.points_per_second);

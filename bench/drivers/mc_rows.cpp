@@ -12,7 +12,7 @@ constexpr unsigned kFloatsPerRequest = 480;  // 960 words, what a batch read tak
 constexpr unsigned kFirstWord = 2;           // where the simulator's floats begin
 constexpr std::uint8_t kDeviceD = 0xA8;
 
-std::string serve() {
+std::string serve(unsigned) {
     simulator::mc::SimulatorOptions options;
     options.static_values = true;
     // Lives as long as the process.

@@ -64,7 +64,7 @@ std::vector<Exchange> exchanges(Framing framing, unsigned points) {
 Row row(std::string name, Protocol protocol, Framing framing) {
     return {
         .name = std::move(name),
-        .serve = [framing] { return serve(framing); },
+        .serve = [framing](unsigned) { return serve(framing); },
         .device = [protocol](const std::string& address,
                              unsigned points) { return device(protocol, address, points); },
         .plain = [framing](const std::string& address,

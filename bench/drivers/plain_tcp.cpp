@@ -12,18 +12,8 @@ namespace {
 
 class PlainTcp final : public PlainClient {
   public:
-    PlainTcp(const HostPort& peer, std::vector<Exchange> exchanges)
-        : exchanges_(std::move(exchanges)), fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(peer.port);
-        inet_pton(AF_INET, peer.host.c_str(), &address.sin_addr);
-        const int on = 1;
-        setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-            close(fd_);
-            fd_ = -1;
-        }
+    PlainTcp(const std::string& address, std::vector<Exchange> exchanges)
+        : exchanges_(std::move(exchanges)), fd_(connect_plain(address)) {
         for (const auto& exchange : exchanges_)
             buffer_.resize(std::max(buffer_.size(), exchange.answer_size));
     }
@@ -52,9 +42,22 @@ class PlainTcp final : public PlainClient {
 
 }  // namespace
 
-std::unique_ptr<PlainClient> make_plain_tcp(const std::string& address, std::vector<Exchange> exchanges) {
+int connect_plain(const std::string& address) {
     const auto peer = parse_host_port(address, 0);
-    return std::make_unique<PlainTcp>(peer.value(), std::move(exchanges));
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in where{};
+    where.sin_family = AF_INET;
+    where.sin_port = htons(peer.value().port);
+    inet_pton(AF_INET, peer.value().host.c_str(), &where.sin_addr);
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
+std::unique_ptr<PlainClient> make_plain_tcp(const std::string& address, std::vector<Exchange> exchanges) {
+    return std::make_unique<PlainTcp>(address, std::move(exchanges));
 }
 
 }  // namespace fieldwarden::bench

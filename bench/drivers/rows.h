@@ -12,17 +12,24 @@
 
 namespace fieldwarden::bench {
 
-// Asks the server for the same points as the driver, checks nothing and keeps nothing.
+// Takes the same values from the server as the driver, checks nothing and keeps nothing.
 class PlainClient {
   public:
     virtual ~PlainClient() = default;
-    virtual bool read_all() = 0;  // every point once; false: the connection broke
+    virtual bool read_all() = 0;  // Row::values of every point; false: the connection broke
 };
+
+// To whom a server that sends by itself sends.
+enum class Side : std::uint8_t { kDriver, kPlain };
 
 struct Row {
     std::string name;
+    unsigned values = 1;  // of each point, that driver and plain client take in one go
     // In a child process: starts the server and returns its address; it lives until the process ends.
-    std::function<std::string()> serve;
+    std::function<std::string(unsigned points)> serve;
+    // Of a server that sends by itself, in the same process: `values` values of every point, to one side's
+    // points. Empty: the clients ask.
+    std::function<void(Side side, unsigned points)> send = {};
     // The device with `points` points of type float32 (or what the protocol has instead).
     std::function<DeviceConfig(const std::string& address, unsigned points)> device;
     std::function<std::unique_ptr<PlainClient>(const std::string& address, unsigned points)> plain;
@@ -36,7 +43,12 @@ struct Exchange {
 };
 std::unique_ptr<PlainClient> make_plain_tcp(const std::string& address, std::vector<Exchange> exchanges);
 
+// A blocking TCP connection to host:port; -1: refused.
+int connect_plain(const std::string& address);
+
 std::vector<Row> mc_rows();
 std::vector<Row> modbus_rows();
+std::vector<Row> mqtt_rows();
+std::vector<Row> opcua_rows();
 
 }  // namespace fieldwarden::bench

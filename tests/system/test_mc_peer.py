@@ -18,7 +18,7 @@ from harness import Simulator, Workbook, eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FIELDWARDEN_BUILD", ROOT / "build" / "release"))
-PROBE = BUILD / "tests" / "mc_probe"
+PROBE = BUILD / "tests" / "driver_probe"
 PEERS = ROOT / "tests" / "peers"
 
 KINDS = [(frame, ascii) for frame in ("3E", "1E") for ascii in (False, True)]
@@ -58,11 +58,11 @@ def ours(plc, options, *points):
     """Writes and reads with our driver: {address: value}."""
     frame = options.get("frame", "3E")
     text = "; ".join(f"{key}={value}" for key, value in options.items())
-    done = subprocess.run([str(PROBE), f"127.0.0.1:{port_of(plc, frame)}", text, *points], capture_output=True, text=True,
-                          timeout=60, check=False)
+    done = subprocess.run([str(PROBE), "mitsubishi_mc", f"127.0.0.1:{port_of(plc, frame)}", text, *points], capture_output=True,
+                          text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     samples = [json.loads(line) for line in done.stdout.splitlines()]
-    assert all(sample["quality"] == "good" for sample in samples), samples
+    assert all(sample["quality"] == "good" and "refused" not in sample for sample in samples), samples
     return {sample["address"]: sample["value"] for sample in samples}
 
 

@@ -20,7 +20,7 @@ from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FIELDWARDEN_BUILD", ROOT / "build" / "release"))
-PROBE = BUILD / "tests" / "modbus_probe"
+PROBE = BUILD / "tests" / "driver_probe"
 
 # pymodbus writes the bytes of a word by `byteorder` and the words of a value by `wordorder`.
 ORDERS = {

@@ -1,6 +1,6 @@
 """The MQTT driver against independent peers: mosquitto as the broker, mosquitto_pub and our simulator as publishers.
 
-The driver runs in push_probe, which loads its module as a worker does and can be killed like one.
+The driver runs in driver_probe, which loads its module as a worker does and can be killed like one.
 """
 
 import json
@@ -18,7 +18,7 @@ from harness import BIN, DEADLINE, Workbook, eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FIELDWARDEN_BUILD", ROOT / "build" / "release"))
-PROBE = BUILD / "tests" / "push_probe"
+PROBE = BUILD / "tests" / "driver_probe"
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 
 
@@ -61,11 +61,11 @@ class Broker:
 
 
 class Probe:
-    """push_probe; its lines come in through a queue."""
+    """driver_probe; its lines come in through a queue."""
 
     def __init__(self, broker, options, *points, scheme="mqtt"):
         self.process = subprocess.Popen([PROBE, "mqtt", f"{scheme}://127.0.0.1:{broker.port}",
-                                         f"connect_timeout_ms=5000; timeout_ms=5000; {options}", *points],
+                                         f"connect_timeout_ms=5000; timeout_ms=5000; {options}", "--follow", *points],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -193,7 +193,7 @@ def test_the_simulator_publishes_what_its_documentation_says(broker):
 
 
 def once(broker, options, *points, scheme="mqtt", host="127.0.0.1"):
-    return subprocess.run([PROBE, "--once", "mqtt", f"{scheme}://{host}:{broker.port}",
+    return subprocess.run([PROBE, "mqtt", f"{scheme}://{host}:{broker.port}",
                            f"connect_timeout_ms=5000; timeout_ms=300; {options}", *(points or ["plant/a,int32"])],
                           capture_output=True, text=True, timeout=60, check=False)
 

@@ -53,7 +53,7 @@ McDriver::McDriver(std::vector<Point> points, const std::vector<ReadPoint>& plac
       settings_(settings),
       link_(std::move(link)),
       retry_at_(points_.size()),
-      slot_(points_.size(), 0) {
+      slots_(points_.size()) {
     std::map<std::uint8_t, std::vector<ReadPoint>> by_area;
     for (const auto& place : places) by_area[place.area].push_back(place);
     for (auto& [area, of_area] : by_area) {
@@ -75,17 +75,7 @@ Status McDriver::connect() {
 }
 
 Status McDriver::read(std::span<const std::uint32_t> due, SampleBatch& out) {
-    const auto base = out.size();
-    out.resize(base + due.size());
-    const auto begun = system_clock().utc_now();
-    for (std::size_t i = 0; i < due.size(); ++i) {
-        slot_[due[i]] = static_cast<std::uint32_t>(base + i + 1);
-        auto& sample = out[base + i];
-        sample.point = points_[due[i]].id;
-        sample.quality = Quality::kBad;
-        sample.code = QualityCode::kDisconnected;
-        sample.time = begun;
-    }
+    slots_.begin(due, points_, out);
     over_.reset();
     lost_ = false;
     searches_left_ = kSearchRequestsPerRead;
@@ -94,9 +84,9 @@ Status McDriver::read(std::span<const std::uint32_t> due, SampleBatch& out) {
     responses_ = 0;
     stats_.last_refusal.clear();
 
-    read_all(out);
-    if (over_ && over_->kind == ErrorKind::kTimeout) mark_unread(QualityCode::kTimeout, out);
-    for (const auto index : due) slot_[index] = 0;
+    read_all();
+    if (over_ && over_->kind == ErrorKind::kTimeout) mark_unread(QualityCode::kTimeout, due);
+    slots_.end(due);
     stats_.bytes_sent = link_->stream().bytes_sent();
     stats_.bytes_received = link_->stream().bytes_received();
     if (responses_ != 0) stats_.last_response_ms = response_ms_ / responses_;
@@ -111,12 +101,12 @@ Status McDriver::read(std::span<const std::uint32_t> due, SampleBatch& out) {
     return *over_;
 }
 
-void McDriver::read_all(SampleBatch& out) {
+void McDriver::read_all() {
     std::vector<Task> tasks;
     std::vector<Load> loads;
     for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
         for (const auto& read : lanes_[lane].plan.requests()) {
-            if (!any_due(read)) continue;
+            if (!slots_.any_due(read)) continue;
             tasks.push_back({lane, &read});
             loads.push_back(load_of(read, lanes_[lane].exact));
         }
@@ -126,38 +116,38 @@ void McDriver::read_all(SampleBatch& out) {
         std::vector<Task> together;
         for (const auto at : step.reads) together.push_back(tasks[at]);
         if (step.random && random_works_) {
-            run_together(together, out, refused);
+            run_together(together, refused);
         } else {
-            run_apart(together, out, refused);
+            run_apart(together, refused);
         }
         if (over_) return;
     }
     // Only now: learning makes new plans, and the tasks above point into the old ones.
     for (auto& each : refused) {
         if (over_) return;
-        learn(std::move(each), out);
+        learn(std::move(each));
     }
-    for (std::size_t lane = 0; lane < lanes_.size() && !over_; ++lane) probe_illegal(lane, out);
+    for (std::size_t lane = 0; lane < lanes_.size() && !over_; ++lane) probe_illegal(lane);
 }
 
 // One random read. When it is refused its parts are read one by one, which tells which of them is to blame;
 // when none of them is, the device does not take random reads.
-void McDriver::run_together(std::span<const Task> tasks, SampleBatch& out, std::vector<Refused>& refused) {
+void McDriver::run_together(std::span<const Task> tasks, std::vector<Refused>& refused) {
     std::vector<const ReadRequest*> reads;
     for (const auto& task : tasks) reads.push_back(task.read);
     const auto wire = random_wire(reads);
-    if (settle(ask(wire.request), tasks, wire, out) != Told::kRefused) return;
+    if (settle(ask(wire.request), tasks, wire) != Told::kRefused) return;
     const bool unknown_command = refusal_ == Refusal::kCommand;
     if (!blames_points(refusal_)) return;
-    const bool all_fine = run_apart(tasks, out, refused);
+    const bool all_fine = run_apart(tasks, refused);
     if (unknown_command || (all_fine && !over_)) random_works_ = false;
 }
 
 // Batch reads, one by one; true when none was refused.
-bool McDriver::run_apart(std::span<const Task> tasks, SampleBatch& out, std::vector<Refused>& refused) {
+bool McDriver::run_apart(std::span<const Task> tasks, std::vector<Refused>& refused) {
     bool fine = true;
     for (const auto& task : tasks) {
-        const auto told = run_batch(task, out);
+        const auto told = run_batch(task);
         if (told == Told::kOver) return fine;
         if (told == Told::kDone) continue;
         fine = false;
@@ -168,20 +158,20 @@ bool McDriver::run_apart(std::span<const Task> tasks, SampleBatch& out, std::vec
     return fine;
 }
 
-void McDriver::learn(Refused refused, SampleBatch& out) {
+void McDriver::learn(Refused refused) {
     auto& lane = lanes_[refused.lane];
     if (refused.whole) {
         postpone(refused.read.points);
         lane.plan.refuse(std::move(refused.read.points));
     } else if (lane.is_bit && refused.in_words) {
-        read_exactly(refused.lane, refused.read, out);
+        read_exactly(refused.lane, refused.read);
     } else {
-        search(refused.lane, refused.read, out);
+        search(refused.lane, refused.read);
     }
 }
 
 // The lane is read in bit units from now on: the refusal may have been about bits nobody asked for.
-void McDriver::read_exactly(std::size_t at, const ReadRequest& refused, SampleBatch& out) {
+void McDriver::read_exactly(std::size_t at, const ReadRequest& refused) {
     auto& lane = lanes_[at];
     if (!lane.exact) {
         std::vector<ReadPoint> points;
@@ -195,24 +185,24 @@ void McDriver::read_exactly(std::size_t at, const ReadRequest& refused, SampleBa
     std::vector<ReadRequest> again;
     for (const auto& request : lane.plan.requests()) {
         if (request.span.begin < refused.span.end && request.span.end > refused.span.begin &&
-            any_due(request))
+            slots_.any_due(request))
             again.push_back(request);
     }
     for (const auto& request : again) {
-        const auto told = run_batch({at, &request}, out);
+        const auto told = run_batch({at, &request});
         if (told == Told::kOver) return;
-        if (told == Told::kRefused && blames_points(refusal_)) search(at, request, out);
+        if (told == Told::kRefused && blames_points(refusal_)) search(at, request);
         if (over_) return;
     }
 }
 
 // Bisects a refused request. Points it did not get to keep bad/illegal_address; the next read goes on where
 // this one's learning ends.
-void McDriver::search(std::size_t at, const ReadRequest& refused, SampleBatch& out) {
+void McDriver::search(std::size_t at, const ReadRequest& refused) {
     RefusalSearch search{refused};
     while (!over_ && search.next() && searches_left_ > 0) {
         --searches_left_;
-        const auto told = run_batch({at, &*search.next()}, out);
+        const auto told = run_batch({at, &*search.next()});
         if (told == Told::kOver) break;
         if (told == Told::kRefused && !blames_points(refusal_)) break;
         if (told == Told::kDone) {
@@ -229,7 +219,7 @@ void McDriver::postpone(std::span<const ReadPoint> illegal) {
     for (const auto& place : illegal) retry_at_[place.index] = mono_now() + settings_.illegal_retry;
 }
 
-void McDriver::probe_illegal(std::size_t at, SampleBatch& out) {
+void McDriver::probe_illegal(std::size_t at) {
     auto& lane = lanes_[at];
     const auto& illegal = lane.plan.illegal();
     std::vector<ReadPoint> restored;
@@ -238,12 +228,12 @@ void McDriver::probe_illegal(std::size_t at, SampleBatch& out) {
     for (std::size_t i = 0; i < illegal.size(); ++i) {
         const auto turn = (first + i) % illegal.size();
         const auto& request = illegal[turn];
-        if (!any_due(request)) continue;
-        mark(request.points, QualityCode::kIllegalAddress, out);
+        if (!slots_.any_due(request)) continue;
+        slots_.mark(request.points, QualityCode::kIllegalAddress);
         if (over_ || probes_left == 0 || mono_now() < retry_at_[request.points.front().index]) continue;
         --probes_left;
         lane.next_probe = turn + 1;
-        if (run_batch({at, &request}, out) == Told::kDone) {
+        if (run_batch({at, &request}) == Told::kDone) {
             restored.push_back(request.points.front());
         } else {
             postpone(request.points);
@@ -252,9 +242,9 @@ void McDriver::probe_illegal(std::size_t at, SampleBatch& out) {
     if (!restored.empty()) lane.plan.restore(std::move(restored));
 }
 
-McDriver::Told McDriver::run_batch(const Task& task, SampleBatch& out) {
+McDriver::Told McDriver::run_batch(const Task& task) {
     const auto wire = batch_wire(*task.read, lanes_[task.lane].exact);
-    return settle(ask(wire.request), {&task, 1}, wire, out);
+    return settle(ask(wire.request), {&task, 1}, wire);
 }
 
 Reply McDriver::ask(const Request& request) {
@@ -328,10 +318,9 @@ std::optional<Error> McDriver::broken_by(const Reply& reply, const std::string& 
 }
 
 // Takes over what became of a request that asked for `tasks`.
-McDriver::Told McDriver::settle(const Reply& reply, std::span<const Task> tasks, const Wire& wire,
-                                SampleBatch& out) {
+McDriver::Told McDriver::settle(const Reply& reply, std::span<const Task> tasks, const Wire& wire) {
     if (reply.outcome == Outcome::kAnswer) {
-        for (std::size_t i = 0; i < tasks.size(); ++i) decode(tasks[i], wire.parts[i], reply.words, out);
+        for (std::size_t i = 0; i < tasks.size(); ++i) decode(tasks[i], wire.parts[i], reply.words);
         return Told::kDone;
     }
     const bool is_1e = link_->format().is_1e();
@@ -339,73 +328,50 @@ McDriver::Told McDriver::settle(const Reply& reply, std::span<const Task> tasks,
         refusal_ = end_code(is_1e, reply.end_code, reply.abnormal).kind;
         stats_.last_refusal = fmt::format("{}: the device answers {}", describe(wire.request),
                                           end_code_text(is_1e, reply.end_code, reply.abnormal));
-        for (const auto& task : tasks) mark(task.read->points, quality_of(refusal_), out);
+        for (const auto& task : tasks) slots_.mark(task.read->points, quality_of(refusal_));
         return Told::kRefused;
     }
     if (reply.outcome == Outcome::kGarbled) {
-        for (const auto& task : tasks) mark(task.read->points, QualityCode::kDecode, out);
+        for (const auto& task : tasks) slots_.mark(task.read->points, QualityCode::kDecode);
     }
     over_ = broken_by(reply, describe(wire.request));
     lost_ = reply.outcome != Outcome::kTimeout || !link_->survives_timeout();
     return Told::kOver;
 }
 
-void McDriver::decode(const Task& task, const Wire::Part& part, std::span<const std::uint16_t> answer,
-                      SampleBatch& out) {
+void McDriver::decode(const Task& task, const Wire::Part& part, std::span<const std::uint16_t> answer) {
     const auto now = system_clock().utc_now();
     gather(part, answer, words_);
     const bool bits = lanes_[task.lane].is_bit;
     for (const auto& place : task.read->points) {
-        const auto slot = slot_[place.index];
-        if (slot == 0) continue;
+        auto* const sample = slots_.find(place.index);
+        if (sample == nullptr) continue;
         const auto& point = points_[place.index];
-        auto& sample = out[slot - 1];
-        sample.time = now;
         const std::size_t at = place.offset - part.first;
         const auto order = word_order(point.type, point.order);
         bool valid = true;
         if (!bits) {
             valid = decode_words(std::span{words_}.subspan(at, place.count), point.type, order,
-                                 point.address.bit, sample.value);
+                                 point.address.bit, sample->value);
         } else if (point.type.base == BaseType::kBool) {
-            sample.value = (words_[at / kBitsOfWord] >> (at % kBitsOfWord) & 1) != 0;
+            sample->value = (words_[at / kBitsOfWord] >> (at % kBitsOfWord) & 1) != 0;
         } else {
             valid = decode_words(words_from_bit(words_, at, place.count / kBitsOfWord), point.type, order, {},
-                                 sample.value);
+                                 sample->value);
         }
-        sample.quality = valid ? Quality::kGood : Quality::kBad;
-        sample.code = valid ? QualityCode::kNone : QualityCode::kDecode;
-    }
-}
-
-void McDriver::mark(std::span<const ReadPoint> points, QualityCode code, SampleBatch& out) {
-    const auto now = system_clock().utc_now();
-    for (const auto& place : points) {
-        const auto slot = slot_[place.index];
-        if (slot == 0) continue;
-        auto& sample = out[slot - 1];
-        sample.quality = Quality::kBad;
-        sample.code = code;
-        sample.time = now;
-        sample.value = std::monostate{};
+        ReadSlots::settle(*sample, valid, now);
     }
 }
 
 // All due points of which nothing has been heard in this read.
-void McDriver::mark_unread(QualityCode code, SampleBatch& out) {
+void McDriver::mark_unread(QualityCode code, std::span<const std::uint32_t> due) {
     const auto now = system_clock().utc_now();
-    for (const auto slot : slot_) {
-        if (slot == 0) continue;
-        auto& sample = out[slot - 1];
+    for (const auto index : due) {
+        auto& sample = *slots_.find(index);
         if (sample.quality != Quality::kBad || sample.code != QualityCode::kDisconnected) continue;
         sample.code = code;
         sample.time = now;
     }
-}
-
-bool McDriver::any_due(const ReadRequest& request) const {
-    return std::any_of(request.points.begin(), request.points.end(),
-                       [&](const ReadPoint& place) { return slot_[place.index] != 0; });
 }
 
 }  // namespace fieldwarden::worker::mc

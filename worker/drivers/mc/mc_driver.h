@@ -28,6 +28,7 @@
 #include "worker/drivers/mc/end_codes.h"
 #include "worker/drivers/mc/mc_link.h"
 #include "worker/drivers/mc/mc_plan.h"
+#include "worker/drivers/read_slots.h"
 
 namespace fieldwarden::worker::mc {
 
@@ -93,25 +94,22 @@ class McDriver final : public Driver {
     void moved() {  // one writer: no locked add is needed
         activity_.store(activity_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     }
-    void read_all(SampleBatch& out);
-    void run_together(std::span<const Task> tasks, SampleBatch& out, std::vector<Refused>& refused);
-    bool run_apart(std::span<const Task> tasks, SampleBatch& out, std::vector<Refused>& refused);
-    void learn(Refused refused, SampleBatch& out);
-    void read_exactly(std::size_t lane, const ReadRequest& refused, SampleBatch& out);
-    void search(std::size_t lane, const ReadRequest& refused, SampleBatch& out);
-    void probe_illegal(std::size_t lane, SampleBatch& out);
+    void read_all();
+    void run_together(std::span<const Task> tasks, std::vector<Refused>& refused);
+    bool run_apart(std::span<const Task> tasks, std::vector<Refused>& refused);
+    void learn(Refused refused);
+    void read_exactly(std::size_t lane, const ReadRequest& refused);
+    void search(std::size_t lane, const ReadRequest& refused);
+    void probe_illegal(std::size_t lane);
     void postpone(std::span<const ReadPoint> illegal);
 
-    Told run_batch(const Task& task, SampleBatch& out);
-    Told settle(const Reply& reply, std::span<const Task> tasks, const Wire& wire, SampleBatch& out);
+    Told run_batch(const Task& task);
+    Told settle(const Reply& reply, std::span<const Task> tasks, const Wire& wire);
     Reply ask(const Request& request);
     void count_reply(const Reply& reply);
     std::optional<Error> broken_by(const Reply& reply, const std::string& what) const;
-    void decode(const Task& task, const Wire::Part& part, std::span<const std::uint16_t> answer,
-                SampleBatch& out);
-    void mark(std::span<const ReadPoint> points, QualityCode code, SampleBatch& out);
-    void mark_unread(QualityCode code, SampleBatch& out);
-    [[nodiscard]] bool any_due(const ReadRequest& request) const;
+    void decode(const Task& task, const Wire::Part& part, std::span<const std::uint16_t> answer);
+    void mark_unread(QualityCode code, std::span<const std::uint32_t> due);
     [[nodiscard]] std::string describe(const Request& request) const;
     [[nodiscard]] std::string where(const DeviceRef& place) const;
 
@@ -126,7 +124,7 @@ class McDriver final : public Driver {
     bool random_works_ = true;        // on this connection
 
     // Of the read() in progress.
-    std::vector<std::uint32_t> slot_;  // by point index: 1 + place in `out`; 0: not due
+    ReadSlots slots_;
     std::vector<std::uint16_t> words_;
     std::optional<Error> over_;            // why nothing more is asked in this read
     bool lost_ = false;                    // over_ means the connection

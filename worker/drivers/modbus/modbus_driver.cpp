@@ -71,7 +71,7 @@ ModbusDriver::ModbusDriver(std::vector<Point> points, const std::vector<ReadPoin
       link_(std::move(link)),
       random_(std::random_device{}()),
       retry_at_(points_.size()),
-      slot_(points_.size(), 0) {
+      slots_(points_.size()) {
     std::map<std::uint8_t, std::vector<ReadPoint>> by_unit;
     places_.reserve(places.size());
     for (const auto& place : places) {
@@ -100,17 +100,7 @@ void ModbusDriver::disconnect() {
 }
 
 Status ModbusDriver::read(std::span<const std::uint32_t> due, SampleBatch& out) {
-    const auto base = out.size();
-    out.resize(base + due.size());
-    const auto begun = system_clock().utc_now();
-    for (std::size_t i = 0; i < due.size(); ++i) {
-        slot_[due[i]] = static_cast<std::uint32_t>(base + i + 1);
-        auto& sample = out[base + i];
-        sample.point = points_[due[i]].id;
-        sample.quality = Quality::kBad;
-        sample.code = QualityCode::kDisconnected;
-        sample.time = begun;
-    }
+    slots_.begin(due, points_, out);
     broken_.reset();
     silence_.clear();
     spoilt_.clear();
@@ -122,9 +112,9 @@ Status ModbusDriver::read(std::span<const std::uint32_t> due, SampleBatch& out) 
 
     for (auto& unit : units_) {
         if (broken_) break;
-        read_unit(unit, out);
+        read_unit(unit);
     }
-    for (const auto index : due) slot_[index] = 0;
+    slots_.end(due);
     count_link();
     if (responses_ != 0) stats_.last_response_ms = response_ms_ / responses_;
 
@@ -145,24 +135,24 @@ Status ModbusDriver::read(std::span<const std::uint32_t> due, SampleBatch& out) 
     return {};
 }
 
-void ModbusDriver::read_unit(Unit& unit, SampleBatch& out) {
+void ModbusDriver::read_unit(Unit& unit) {
     const bool shared = units_.size() > 1;
     if (shared && unit.timeouts_in_row > 0 && mono_now() < unit.ask_again_at) {
-        mark_unit(unit, QualityCode::kTimeout, out);
+        mark_unit(unit, QualityCode::kTimeout);
         return;
     }
     std::vector<ReadRequest> to_search;
     std::vector<ReadPoint> to_refuse;
     unsigned spoilt_in_row = 0;
     for (const auto& request : unit.plan.requests()) {
-        if (!any_due(request)) continue;
-        switch (run(request, out)) {
+        if (!slots_.any_due(request)) continue;
+        switch (run(request)) {
             case Step::kDone:
                 unit.timeouts_in_row = spoilt_in_row = 0;
                 break;
             case Step::kRefused:
                 unit.timeouts_in_row = spoilt_in_row = 0;
-                mark(request.points, QualityCode::kIllegalAddress, out);
+                slots_.mark(request.points, QualityCode::kIllegalAddress);
                 if (illegal_function_) {
                     to_refuse.insert(to_refuse.end(), request.points.begin(), request.points.end());
                 } else {
@@ -171,14 +161,14 @@ void ModbusDriver::read_unit(Unit& unit, SampleBatch& out) {
                 break;
             case Step::kSpoiled:
                 stats_.last_refusal = spoilt_;
-                mark(request.points, QualityCode::kDecode, out);
+                slots_.mark(request.points, QualityCode::kDecode);
                 if (++spoilt_in_row < kSpoiledInARow) break;
-                mark_unit(unit, QualityCode::kDecode, out);
+                mark_unit(unit, QualityCode::kDecode);
                 put_off(unit);
                 return;
             case Step::kSilent:
                 // The other requests of a silent unit would each wait in vain.
-                mark_unit(unit, QualityCode::kTimeout, out);
+                mark_unit(unit, QualityCode::kTimeout);
                 put_off(unit);
                 stats_.last_refusal =
                     fmt::format("{} timed out after {} ms", silence_, settings_.timeout.count());
@@ -193,9 +183,9 @@ void ModbusDriver::read_unit(Unit& unit, SampleBatch& out) {
     }
     for (const auto& request : to_search) {
         if (broken_) return;
-        search(unit, request, out);
+        search(unit, request);
     }
-    if (!broken_) probe_illegal(unit, out);
+    if (!broken_) probe_illegal(unit);
 }
 
 // Puts off the unit's next turn, when others wait for the connection.
@@ -207,12 +197,12 @@ void ModbusDriver::put_off(Unit& unit) {
 
 // Bisects a refused request. Points it did not get to keep bad/illegal_address; the next read goes on where
 // this one's learning ends.
-void ModbusDriver::search(Unit& unit, const ReadRequest& refused, SampleBatch& out) {
+void ModbusDriver::search(Unit& unit, const ReadRequest& refused) {
     RefusalSearch search{refused};
     bool talking = true;
     while (talking && search.next() && searches_left_ > 0) {
         --searches_left_;
-        switch (run(*search.next(), out)) {
+        switch (run(*search.next())) {
             case Step::kDone:
                 search.answered();
                 break;
@@ -234,7 +224,7 @@ void ModbusDriver::postpone(std::span<const ReadPoint> illegal) {
     for (const auto& place : illegal) retry_at_[place.index] = mono_now() + settings_.illegal_retry;
 }
 
-void ModbusDriver::probe_illegal(Unit& unit, SampleBatch& out) {
+void ModbusDriver::probe_illegal(Unit& unit) {
     const auto& illegal = unit.plan.illegal();
     std::vector<ReadPoint> restored;
     unsigned probes_left = kProbesPerRead;
@@ -243,12 +233,12 @@ void ModbusDriver::probe_illegal(Unit& unit, SampleBatch& out) {
     for (std::size_t i = 0; i < illegal.size(); ++i) {
         const auto at = (first + i) % illegal.size();
         const auto& request = illegal[at];
-        if (!any_due(request)) continue;
-        mark(request.points, QualityCode::kIllegalAddress, out);
+        if (!slots_.any_due(request)) continue;
+        slots_.mark(request.points, QualityCode::kIllegalAddress);
         if (!talking || probes_left == 0 || mono_now() < retry_at_[request.points.front().index]) continue;
         --probes_left;
         unit.next_probe = at + 1;
-        const auto step = run(request, out);
+        const auto step = run(request);
         talking = step == Step::kDone || step == Step::kRefused;
         if (step == Step::kDone) {
             restored.push_back(request.points.front());
@@ -324,7 +314,7 @@ Error ModbusDriver::broken(const Reply& reply, const std::string& what) const {
     return make_error(ErrorKind::kInternal, fmt::format("{}: no trouble at all", what));
 }
 
-ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& out) {
+ModbusDriver::Step ModbusDriver::run(const ReadRequest& request) {
     const auto reply = ask(
         request_of(ReadCommand{.unit = request.span.unit,
                                .area = static_cast<ModbusArea>(request.span.area),
@@ -337,7 +327,7 @@ ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& ou
     }
     switch (reply.outcome) {
         case Outcome::kAnswer:
-            decode(request, reply.data, out);
+            decode(request, reply.data);
             return Step::kDone;
         case Outcome::kException: {
             stats_.last_refusal = fmt::format("{}: the device answers exception {} ({})", describe(request),
@@ -345,8 +335,8 @@ ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& ou
             illegal_function_ = reply.exception == kIllegalFunction;
             if (illegal_function_ || reply.exception == kIllegalAddress || reply.exception == kIllegalValue)
                 return Step::kRefused;
-            mark(request.points,
-                 reply.exception == kGatewayPath ? QualityCode::kDisconnected : QualityCode::kTimeout, out);
+            slots_.mark(request.points,
+                        reply.exception == kGatewayPath ? QualityCode::kDisconnected : QualityCode::kTimeout);
             return Step::kDone;
         }
         case Outcome::kTimeout:
@@ -356,10 +346,10 @@ ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& ou
             spoilt_ = broken(reply, describe(request)).message;
             return Step::kSpoiled;
         case Outcome::kTornTimeout:
-            mark(request.points, QualityCode::kTimeout, out);
+            slots_.mark(request.points, QualityCode::kTimeout);
             break;
         case Outcome::kGarbled:
-            mark(request.points, QualityCode::kDecode, out);
+            slots_.mark(request.points, QualityCode::kDecode);
             break;
         case Outcome::kLost:
         case Outcome::kInterrupted:
@@ -369,7 +359,7 @@ ModbusDriver::Step ModbusDriver::run(const ReadRequest& request, SampleBatch& ou
     return Step::kBroken;
 }
 
-void ModbusDriver::decode(const ReadRequest& request, std::span<const std::uint8_t> data, SampleBatch& out) {
+void ModbusDriver::decode(const ReadRequest& request, std::span<const std::uint8_t> data) {
     const auto now = system_clock().utc_now();
     const bool bits = request.points.front().is_bit;
     if (!bits) {
@@ -378,55 +368,34 @@ void ModbusDriver::decode(const ReadRequest& request, std::span<const std::uint8
             words_[i] = static_cast<std::uint16_t>(data[2 * i] << 8 | data[2 * i + 1]);
     }
     for (const auto& place : request.points) {
-        const auto slot = slot_[place.index];
-        if (slot == 0) continue;
+        auto* const sample = slots_.find(place.index);
+        if (sample == nullptr) continue;
         const auto& point = points_[place.index];
-        auto& sample = out[slot - 1];
-        sample.time = now;
         const auto at = place.offset - request.span.begin;
         bool valid = true;
         if (bits) {
-            sample.value = (data[at / 8] >> (at % 8) & 1) != 0;
+            sample->value = (data[at / 8] >> (at % 8) & 1) != 0;
         } else {
             valid = decode_words(std::span{words_}.subspan(at, place.count), point.type, point.order,
-                                 point.bit, sample.value);
+                                 point.bit, sample->value);
         }
-        sample.quality = valid ? Quality::kGood : Quality::kBad;
-        sample.code = valid ? QualityCode::kNone : QualityCode::kDecode;
-    }
-}
-
-void ModbusDriver::mark(std::span<const ReadPoint> points, QualityCode code, SampleBatch& out) {
-    const auto now = system_clock().utc_now();
-    for (const auto& place : points) {
-        const auto slot = slot_[place.index];
-        if (slot == 0) continue;
-        auto& sample = out[slot - 1];
-        sample.quality = Quality::kBad;
-        sample.code = code;
-        sample.time = now;
-        sample.value = std::monostate{};
+        ReadSlots::settle(*sample, valid, now);
     }
 }
 
 // All due points of the unit that hold no good value of this read.
-void ModbusDriver::mark_unit(const Unit& unit, QualityCode code, SampleBatch& out) {
+void ModbusDriver::mark_unit(const Unit& unit, QualityCode code) {
     const auto mark_requests = [&](const std::vector<ReadRequest>& requests) {
         for (const auto& request : requests) {
             for (const auto& place : request.points) {
-                const auto slot = slot_[place.index];
-                if (slot != 0 && out[slot - 1].quality == Quality::kBad)
-                    mark(std::span{&place, 1}, code, out);
+                const auto* const sample = slots_.find(place.index);
+                if (sample != nullptr && sample->quality == Quality::kBad)
+                    slots_.mark(std::span{&place, 1}, code);
             }
         }
     };
     mark_requests(unit.plan.requests());
     mark_requests(unit.plan.illegal());
-}
-
-bool ModbusDriver::any_due(const ReadRequest& request) const {
-    return std::any_of(request.points.begin(), request.points.end(),
-                       [&](const ReadPoint& place) { return slot_[place.index] != 0; });
 }
 
 std::string ModbusDriver::describe(const ReadRequest& request) const {

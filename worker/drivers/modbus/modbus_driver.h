@@ -22,7 +22,7 @@
 #include "common/backoff.h"
 #include "worker/drivers/driver.h"
 #include "worker/drivers/modbus/link.h"
-#include "worker/drivers/read_plan.h"
+#include "worker/drivers/read_slots.h"
 
 namespace fieldwarden::worker::modbus {
 
@@ -100,16 +100,14 @@ class ModbusDriver final : public Driver {
     Reply ask(const Request& request);
     void count_link();
     [[nodiscard]] Error broken(const Reply& reply, const std::string& what) const;
-    void read_unit(Unit& unit, SampleBatch& out);
+    void read_unit(Unit& unit);
     void put_off(Unit& unit);
-    void search(Unit& unit, const ReadRequest& refused, SampleBatch& out);
-    void probe_illegal(Unit& unit, SampleBatch& out);
+    void search(Unit& unit, const ReadRequest& refused);
+    void probe_illegal(Unit& unit);
     void postpone(std::span<const ReadPoint> illegal);
-    Step run(const ReadRequest& request, SampleBatch& out);
-    void decode(const ReadRequest& request, std::span<const std::uint8_t> data, SampleBatch& out);
-    void mark(std::span<const ReadPoint> points, QualityCode code, SampleBatch& out);
-    void mark_unit(const Unit& unit, QualityCode code, SampleBatch& out);
-    [[nodiscard]] bool any_due(const ReadRequest& request) const;
+    Step run(const ReadRequest& request);
+    void decode(const ReadRequest& request, std::span<const std::uint8_t> data);
+    void mark_unit(const Unit& unit, QualityCode code);
     [[nodiscard]] std::string describe(const ReadRequest& request) const;
 
     Status write_coil(Unit& unit, const Place& place, bool on);
@@ -132,7 +130,7 @@ class ModbusDriver final : public Driver {
     std::vector<MonoTime> retry_at_;  // by point index: when an illegal point is tried again
 
     // Of the read() in progress.
-    std::vector<std::uint32_t> slot_;  // by point index: 1 + place in `out`; 0: not due
+    ReadSlots slots_;
     std::vector<std::uint16_t> words_;
     std::optional<Error> broken_;
     std::string silence_;  // what was asked when no answer came

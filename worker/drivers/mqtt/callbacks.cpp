@@ -1,7 +1,5 @@
 #include "worker/drivers/mqtt/callbacks.h"
 
-#include <fmt/format.h>
-
 namespace fieldwarden::worker::mqtt {
 
 int Session::Paho::on_message(void* context, char* topic, int topic_length, MQTTAsync_message* message) {
@@ -28,16 +26,12 @@ int Session::Paho::on_message(void* context, char* topic, int topic_length, MQTT
 
 void Session::Paho::on_lost(void* context, char* cause) {
     const Visit self{context};
-    const auto why = cause == nullptr || *cause == '\0'
-                         ? std::string{"the broker closed the connection, or stopped answering; another "
-                                       "client with the same client_id has this effect too"}
-                         : fmt::format("the connection is lost: {}", cause);
-    self->inbox.lose(why);
+    self->inbox.lose(lost_text(cause));
 }
 
 void Session::Paho::on_disconnected(void* context, MQTTProperties*, enum MQTTReasonCodes reason) {
     const Visit self{context};
-    self->inbox.lose(fmt::format("the broker ended the connection: {}", reason_text(reason)));
+    self->inbox.lose(disconnected_text(reason));
 }
 
 }  // namespace fieldwarden::worker::mqtt

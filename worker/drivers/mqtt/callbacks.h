@@ -1,14 +1,13 @@
 // The callbacks of one paho handle: messages and outcomes, put into the inbox. Only for session.cpp.
 #pragma once
 
-#include <MQTTAsync.h>
-
 #include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "worker/drivers/mqtt/session.h"
+#include "worker/mqtt/handle.h"
 
 namespace fieldwarden::worker::mqtt {
 
@@ -30,29 +29,25 @@ struct Session::Paho {
     const Settings& settings;
     Inbox& inbox;
     std::atomic<std::uint64_t>& activity;
-    MQTTAsync handle = nullptr;
+    Handle handle;
     Outcome connected;
     Outcome subscribed;
     Outcome published;
     Outcome disconnected;
     std::string tls_trouble;
     std::size_t filters_asked = 0;
-    std::atomic<int> inside = 0;  // callbacks that run now
 
-    // Keeps the destructor waiting while a callback runs.
+    // What every callback begins with.
     class Visit {
       public:
-        explicit Visit(void* context) : paho_(*static_cast<Paho*>(context)) {
-            ++paho_.inside;
+        explicit Visit(void* context) : paho_(*static_cast<Paho*>(context)), visit_(paho_.handle) {
             paho_.activity.fetch_add(1, std::memory_order_relaxed);
         }
-        ~Visit() { --paho_.inside; }
-        Visit(const Visit&) = delete;
-        Visit& operator=(const Visit&) = delete;
         Paho* operator->() const { return &paho_; }
 
       private:
         Paho& paho_;
+        Handle::Visit visit_;
     };
 
     void finish(Outcome& outcome, const std::function<void(Outcome&)>& fill) {

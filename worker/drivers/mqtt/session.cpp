@@ -32,11 +32,8 @@ Session::Session(const Settings& settings, Inbox& inbox, std::atomic<std::uint64
 
 Session::~Session() {
     auto& paho = *paho_;
-    if (paho.handle == nullptr) return;
-    if (MQTTAsync_isConnected(paho.handle) != 0) {
-        MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
-        if (settings_.version5)
-            options = MQTTAsync_disconnectOptions MQTTAsync_disconnectOptions_initializer5;
+    if (paho.handle.connected()) {
+        auto options = disconnect_options(settings_);
         options.context = &paho;
         options.timeout = 0;
         if (settings_.version5) {
@@ -58,14 +55,13 @@ Session::~Session() {
                 self->fail(self->disconnected, data);
             };
         }
-        if (MQTTAsync_disconnect(paho.handle, &options) == MQTTASYNC_SUCCESS) {
+        if (MQTTAsync_disconnect(paho.handle.get(), &options) == MQTTASYNC_SUCCESS) {
             // Waits through an interrupt as well: the broker is to know that this client went on purpose.
             inbox_.wait_for(
                 mono_now() + kGoodbye, [&] { return paho.disconnected.done; }, false);
         }
     }
-    MQTTAsync_destroy(&paho.handle);
-    while (paho.inside != 0) std::this_thread::yield();
+    paho.handle.destroy();
 }
 
 Status Session::fail(ConnectStep step, ErrorKind kind, const std::string& why) {
@@ -94,18 +90,12 @@ Status Session::connect() {
         resolve(settings_.broker.peer, settings_.connect_timeout, [this] { return inbox_.interrupted(); });
     if (!addresses) return fail(ConnectStep::kResolve, addresses.error().kind, addresses.error().message);
 
-    MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
-    create.MQTTVersion = settings_.version5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
-    const auto created = MQTTAsync_createWithOptions(&paho.handle, uri_of(settings_.broker).c_str(),
-                                                     settings_.client_id.c_str(), MQTTCLIENT_PERSISTENCE_NONE,
-                                                     nullptr, &create);
-    if (created != MQTTASYNC_SUCCESS) {
-        paho.handle = nullptr;
-        return fail(ConnectStep::kConnect, ErrorKind::kInternal,
-                    fmt::format("the MQTT library refuses to begin: {}", MQTTAsync_strerror(created)));
+    if (const auto created = paho.handle.create(settings_); !created) {
+        failed_step_ = ConnectStep::kConnect;
+        return created;
     }
-    MQTTAsync_setCallbacks(paho.handle, &paho, Paho::on_lost, Paho::on_message, nullptr);
-    MQTTAsync_setDisconnected(paho.handle, &paho, Paho::on_disconnected);
+    MQTTAsync_setCallbacks(paho.handle.get(), &paho, Paho::on_lost, Paho::on_message, nullptr);
+    MQTTAsync_setDisconnected(paho.handle.get(), &paho, Paho::on_disconnected);
 
     MQTTAsync_connectOptions options = MQTTAsync_connectOptions_initializer;
     MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
@@ -159,7 +149,7 @@ Status Session::connect() {
             return 1;
         };
     }
-    const auto asked = MQTTAsync_connect(paho.handle, &options);
+    const auto asked = MQTTAsync_connect(paho.handle.get(), &options);
     MQTTProperties_free(&properties);
     if (asked != MQTTASYNC_SUCCESS) {
         return fail(
@@ -275,8 +265,8 @@ Status Session::subscribe_some(std::span<const std::string> filters, std::span<s
             self->fail(self->subscribed, data);
         };
     }
-    const auto asked = MQTTAsync_subscribeMany(paho.handle, static_cast<int>(filters.size()), names.data(),
-                                               qos.data(), &response);
+    const auto asked = MQTTAsync_subscribeMany(paho.handle.get(), static_cast<int>(filters.size()),
+                                               names.data(), qos.data(), &response);
     if (asked != MQTTASYNC_SUCCESS) {
         return broker_error(settings_, ErrorKind::kUnavailable,
                             fmt::format("subscribing failed: {}", MQTTAsync_strerror(asked)));
@@ -325,7 +315,7 @@ Status Session::publish(const std::string& topic, const std::string& payload) {
             self->fail(self->published, data);
         };
     }
-    const auto asked = MQTTAsync_sendMessage(paho.handle, topic.c_str(), &message, &response);
+    const auto asked = MQTTAsync_sendMessage(paho.handle.get(), topic.c_str(), &message, &response);
     if (asked == MQTTASYNC_BAD_UTF8_STRING) {
         return broker_error(settings_, ErrorKind::kInvalidArgument,
                             fmt::format("topic '{}' is no valid UTF-8", sanitize_utf8(topic)));
@@ -350,7 +340,7 @@ Status Session::publish(const std::string& topic, const std::string& payload) {
 void Session::unsubscribe(const std::string& topic) {
     MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
     // A broker that does not hear it sends on; nothing depends on the answer.
-    (void)MQTTAsync_unsubscribe(paho_->handle, topic.c_str(), &response);
+    (void)MQTTAsync_unsubscribe(paho_->handle.get(), topic.c_str(), &response);
 }
 
 }  // namespace fieldwarden::worker::mqtt

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <thread>
-
 #include "worker/drivers/resolve.h"
 
 namespace fieldwarden::worker::mqtt {
@@ -17,18 +15,6 @@ constexpr milliseconds kGoodbye{1000};
 constexpr std::size_t kWindow = 100;
 constexpr int kRefused = 0x80;
 }  // namespace
-
-// Keeps the destructor waiting while a callback runs.
-class Publisher::Visit {
-  public:
-    explicit Visit(Publisher& publisher) : publisher_(publisher) { ++publisher_.inside_; }
-    ~Visit() { --publisher_.inside_; }
-    Visit(const Visit&) = delete;
-    Visit& operator=(const Visit&) = delete;
-
-  private:
-    Publisher& publisher_;
-};
 
 void Publisher::finish(Slot& slot, bool ok, int reason) {
     const std::lock_guard lock{interrupt_.mutex};
@@ -49,14 +35,8 @@ Publisher::Publisher(const PublisherSettings& settings, Interrupt& interrupt)
     : settings_(settings), interrupt_(interrupt) {}
 
 Publisher::~Publisher() {
-    if (handle_ == nullptr) return;
-    if (connected()) say_goodbye();
-    MQTTAsync_destroy(&handle_);
-    while (inside_ != 0) std::this_thread::yield();
-}
-
-bool Publisher::connected() const {
-    return handle_ != nullptr && MQTTAsync_isConnected(handle_) != 0;
+    if (handle_.connected()) say_goodbye();
+    handle_.destroy();
 }
 
 Error Publisher::error(ErrorKind kind, std::string_view why) const {
@@ -75,24 +55,23 @@ void Publisher::say_goodbye() {
         slot.owner = this;
         if (send({settings_.status_topic, "offline", 1, true}, slot)) wait(slot);
     }
-    MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
-    if (settings_.version5) options = MQTTAsync_disconnectOptions MQTTAsync_disconnectOptions_initializer5;
+    auto options = disconnect_options(settings_);
     disconnected_.owner = this;
     options.context = &disconnected_;
     if (settings_.version5) {
         options.onSuccess5 = [](void* context, MQTTAsync_successData5*) {
             auto& slot = *static_cast<Slot*>(context);
-            const Visit visit{*slot.owner};
+            const Handle::Visit visit{slot.owner->handle_};
             slot.owner->finish(slot, true, 0);
         };
     } else {
         options.onSuccess = [](void* context, MQTTAsync_successData*) {
             auto& slot = *static_cast<Slot*>(context);
-            const Visit visit{*slot.owner};
+            const Handle::Visit visit{slot.owner->handle_};
             slot.owner->finish(slot, true, 0);
         };
     }
-    if (MQTTAsync_disconnect(handle_, &options) == MQTTASYNC_SUCCESS) wait(disconnected_);
+    if (MQTTAsync_disconnect(handle_.get(), &options) == MQTTASYNC_SUCCESS) wait(disconnected_);
 }
 
 Status Publisher::connect() {
@@ -103,25 +82,14 @@ Status Publisher::connect() {
         return interrupt_.set;
     });
     if (!addresses) return error(addresses.error().kind, addresses.error().message);
-    MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
-    create.MQTTVersion = settings_.version5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
-    const auto created =
-        MQTTAsync_createWithOptions(&handle_, uri_of(settings_.broker).c_str(), settings_.client_id.c_str(),
-                                    MQTTCLIENT_PERSISTENCE_NONE, nullptr, &create);
-    if (created != MQTTASYNC_SUCCESS) {
-        handle_ = nullptr;
-        return error(ErrorKind::kInternal,
-                     fmt::format("the MQTT library refuses to begin: {}", MQTTAsync_strerror(created)));
-    }
+    if (auto created = handle_.create(settings_); !created) return created;
     // paho wants somebody to take messages, although nothing is subscribed to.
     MQTTAsync_setCallbacks(
-        handle_, this,
+        handle_.get(), this,
         [](void* context, char* cause) {
             auto& self = *static_cast<Publisher*>(context);
-            const Visit visit{self};
-            self.lose(cause == nullptr ? "the broker closed the connection, or stopped answering; another "
-                                         "client with the same client_id has this effect too"
-                                       : cause);
+            const Handle::Visit visit{self.handle_};
+            self.lose(lost_text(cause));
         },
         [](void*, char* topic, int, MQTTAsync_message* message) {
             MQTTAsync_freeMessage(&message);
@@ -129,11 +97,12 @@ Status Publisher::connect() {
             return 1;
         },
         nullptr);
-    MQTTAsync_setDisconnected(handle_, this, [](void* context, MQTTProperties*, enum MQTTReasonCodes reason) {
-        auto& self = *static_cast<Publisher*>(context);
-        const Visit visit{self};
-        self.lose(fmt::format("the broker ended the connection: {}", reason_text(static_cast<int>(reason))));
-    });
+    MQTTAsync_setDisconnected(handle_.get(), this,
+                              [](void* context, MQTTProperties*, enum MQTTReasonCodes reason) {
+                                  auto& self = *static_cast<Publisher*>(context);
+                                  const Handle::Visit visit{self.handle_};
+                                  self.lose(disconnected_text(reason));
+                              });
     MQTTAsync_connectOptions options = MQTTAsync_connectOptions_initializer;
     MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
     MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
@@ -143,7 +112,7 @@ Status Publisher::connect() {
         options.cleanstart = 1;
         options.onSuccess5 = [](void* context, MQTTAsync_successData5* data) {
             auto& self = *static_cast<Publisher*>(context);
-            const Visit visit{self};
+            const Handle::Visit visit{self.handle_};
             const auto number = [&](MQTTPropertyCodes code) -> std::size_t {
                 if (MQTTProperties_hasProperty(&data->properties, code) == 0) return 0;
                 const auto value = MQTTProperties_getNumericValue(&data->properties, code);
@@ -156,7 +125,7 @@ Status Publisher::connect() {
         };
         options.onFailure5 = [](void* context, MQTTAsync_failureData5* data) {
             auto& self = *static_cast<Publisher*>(context);
-            const Visit visit{self};
+            const Handle::Visit visit{self.handle_};
             const bool refused = data != nullptr && static_cast<int>(data->reasonCode) >= kRefused;
             if (data != nullptr && data->message != nullptr) self.connect_text_ = data->message;
             // A broker that answers in the older way leaves its code elsewhere.
@@ -167,13 +136,13 @@ Status Publisher::connect() {
         options.cleansession = 1;
         options.onSuccess = [](void* context, MQTTAsync_successData*) {
             auto& self = *static_cast<Publisher*>(context);
-            const Visit visit{self};
+            const Handle::Visit visit{self.handle_};
             self.window_ = kWindow;
             self.finish(self.connected_, true, 0);
         };
         options.onFailure = [](void* context, MQTTAsync_failureData* data) {
             auto& self = *static_cast<Publisher*>(context);
-            const Visit visit{self};
+            const Handle::Visit visit{self.handle_};
             if (data != nullptr && data->message != nullptr) self.connect_text_ = data->message;
             self.finish(self.connected_, false, data != nullptr && data->code > 0 ? data->code : 0);
         };
@@ -187,7 +156,7 @@ Status Publisher::connect() {
         will.qos = 1;
         options.will = &will;
     }
-    if (const auto asked = MQTTAsync_connect(handle_, &options); asked != MQTTASYNC_SUCCESS) {
+    if (const auto asked = MQTTAsync_connect(handle_.get(), &options); asked != MQTTASYNC_SUCCESS) {
         return error(
             ErrorKind::kUnavailable,
             fmt::format("the connection cannot be begun: {}; check the options", MQTTAsync_strerror(asked)));
@@ -226,28 +195,28 @@ bool Publisher::send(const Message& message, Slot& slot) {
     if (settings_.version5) {
         response.onSuccess5 = [](void* context, MQTTAsync_successData5*) {
             auto& done = *static_cast<Slot*>(context);
-            const Visit visit{*done.owner};
+            const Handle::Visit visit{done.owner->handle_};
             done.owner->finish(done, true, 0);
         };
         response.onFailure5 = [](void* context, MQTTAsync_failureData5* data) {
             auto& done = *static_cast<Slot*>(context);
-            const Visit visit{*done.owner};
+            const Handle::Visit visit{done.owner->handle_};
             const int reason = data == nullptr ? 0 : static_cast<int>(data->reasonCode);
             done.owner->finish(done, false, reason >= kRefused ? reason : 0);
         };
     } else {
         response.onSuccess = [](void* context, MQTTAsync_successData*) {
             auto& done = *static_cast<Slot*>(context);
-            const Visit visit{*done.owner};
+            const Handle::Visit visit{done.owner->handle_};
             done.owner->finish(done, true, 0);
         };
         response.onFailure = [](void* context, MQTTAsync_failureData*) {
             auto& done = *static_cast<Slot*>(context);
-            const Visit visit{*done.owner};
+            const Handle::Visit visit{done.owner->handle_};
             done.owner->finish(done, false, 0);
         };
     }
-    const auto asked = MQTTAsync_sendMessage(handle_, message.topic.c_str(), &out, &response);
+    const auto asked = MQTTAsync_sendMessage(handle_.get(), message.topic.c_str(), &out, &response);
     if (asked == MQTTASYNC_SUCCESS) return true;
     trouble_ = error(ErrorKind::kUnavailable,
                      fmt::format("publishing on '{}' failed: {}", message.topic, MQTTAsync_strerror(asked)));

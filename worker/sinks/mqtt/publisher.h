@@ -4,7 +4,6 @@
 // Threads: the sink's, but for interrupt(). paho's threads only fill in outcomes.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -12,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "worker/mqtt/connection.h"
+#include "worker/mqtt/handle.h"
 
 namespace fieldwarden::worker::mqtt {
 
@@ -44,7 +43,7 @@ class Publisher {
 
     // Within the connection's time-out. The last will stands from then on.
     Status connect();
-    [[nodiscard]] bool connected() const;
+    [[nodiscard]] bool connected() const { return handle_.connected(); }
     // The largest packet the broker takes, as it said with MQTT 5; 0: it did not.
     [[nodiscard]] std::size_t largest_packet() const { return largest_packet_; }
 
@@ -66,7 +65,6 @@ class Publisher {
         bool done = false;
         Acknowledgement answer;
     };
-    class Visit;
     void finish(Slot& slot, bool ok, int reason);
     void lose(std::string why);
     bool send(const Message& message, Slot& slot);
@@ -75,8 +73,7 @@ class Publisher {
 
     const PublisherSettings& settings_;
     Interrupt& interrupt_;  // its mutex guards what paho's threads write
-    MQTTAsync handle_ = nullptr;
-    std::atomic<int> inside_ = 0;  // callbacks that run now
+    Handle handle_;
     Slot connected_;
     std::string connect_text_;
     Slot disconnected_;
