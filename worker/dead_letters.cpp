@@ -130,7 +130,8 @@ std::string DeadLetters::fingerprint() const {
     std::string print;
     const auto add = [&](const std::string& path) {
         struct stat info {};
-        if (::stat(path.c_str(), &info) == 0) print += fmt::format("{};", info.st_ino);
+        // With its name: letters that are to be delivered again are a file that was renamed.
+        if (::stat(path.c_str(), &info) == 0) print += fmt::format("{}={};", path, info.st_ino);
     };
     add(file_.path());
     add(file_.path() + ".1");

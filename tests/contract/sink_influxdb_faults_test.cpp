@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -51,18 +52,68 @@ class InfluxdbFaults : public ::testing::Test {
         const std::lock_guard lock{mutex_};
         reply_ = std::move(next);
     }
-    ScriptedReply reply() {
+    // Another one to requests that hold this text.
+    void set_reply_to(std::string text, ScriptedReply next) {
         const std::lock_guard lock{mutex_};
+        special_.emplace(std::move(text), std::move(next));
+    }
+    ScriptedReply reply(const SeenRequest& request) {
+        const std::lock_guard lock{mutex_};
+        for (const auto& [text, special] : special_) {
+            if (request.body.find(text) != std::string::npos) return special;
+        }
         return reply_;
     }
 
   private:
     std::mutex mutex_;
     ScriptedReply reply_ = http_reply(204);
+    std::map<std::string, ScriptedReply> special_;
 
   protected:
-    ScriptedHttp server{[this](const SeenRequest&) { return reply(); }};
+    ScriptedHttp server{[this](const SeenRequest& request) { return reply(request); }};
 };
+
+// A delivery of several requests.
+TEST_F(InfluxdbFaults, WhatWasTakenBeforeATroubleStaysTaken) {
+    const auto deliver_three = [&] {
+        std::vector<SampleBatch> samples;
+        for (const double value : {1.25, 2.25, 3.25}) {
+            samples.push_back({{1, Quality::kGood, QualityCode::kNone, kTime, value}});
+        }
+        const DeliveryRecord records[]{{1, {}, samples[0]}, {2, {}, samples[1]}, {3, {}, samples[2]}};
+        return make({{"gzip", "false"}, {"batch_samples", "1"}})->deliver({records, &kPoints, 1});
+    };
+    EXPECT_EQ(deliver_three().verdicts, std::vector(3, Verdict::kAccepted));
+    ASSERT_EQ(server.seen().size(), 3U);
+    EXPECT_EQ(server.connections(), 1);
+    set_reply_to("value=2.25", http_reply(503, "busy"));
+    const auto busy = deliver_three();
+    EXPECT_EQ(busy.verdicts, std::vector(1, Verdict::kAccepted));
+    EXPECT_FALSE(busy.bisect);
+    EXPECT_NE(busy.reason.find("503"), std::string::npos) << busy.reason;
+    EXPECT_EQ(server.seen().size(), 5U) << "nothing newer goes before what is kept";
+    set_reply_to("value=1.25", http_reply(400, R"({"code":"invalid","message":"no"})"));
+    const auto refused = deliver_three();
+    EXPECT_TRUE(refused.verdicts.empty());
+    EXPECT_TRUE(refused.bisect);
+}
+
+// A record that was refused is not taken for one that waits for the server.
+TEST_F(InfluxdbFaults, ARefusedRecordBeforeATroubleIsJudgedAgain) {
+    const SampleBatch unknown{{77, Quality::kGood, QualityCode::kNone, kTime, 1.0}};
+    const SampleBatch known{{1, Quality::kGood, QualityCode::kNone, kTime, 2.25}};
+    const DeliveryRecord records[]{{1, {}, unknown}, {2, {}, known}};
+    const auto sink = make({{"gzip", "false"}, {"batch_samples", "1"}});
+    set_reply(http_reply(503, "busy"));
+    const auto busy = sink->deliver({records, &kPoints, 1});
+    EXPECT_EQ(busy.verdicts, std::vector(1, Verdict::kKeep));
+    EXPECT_NE(busy.reason.find("503"), std::string::npos) << busy.reason;
+    set_reply(http_reply(204));
+    const auto judged = sink->deliver({records, &kPoints, 1});
+    EXPECT_EQ(judged.verdicts, (std::vector{Verdict::kRejected, Verdict::kAccepted}));
+    EXPECT_NE(judged.reason.find("77"), std::string::npos) << judged.reason;
+}
 
 TEST_F(InfluxdbFaults, WritesLinesWithTokenAndTarget) {
     const auto sink = make({{"gzip", "false"}, {"measurement", "a b"}});

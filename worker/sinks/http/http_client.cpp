@@ -17,11 +17,17 @@ constexpr std::size_t kExcerpt = 300;
 // What comes behind the part that is kept is read, so that the connection can be used again, but not for
 // ever.
 constexpr std::size_t kReadBehind = 1 << 20;
+// A megabyte, on a connection that takes it.
+constexpr int kTurnsAtBegin = 16;
 
 struct Free {
     void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
     void operator()(CURLU* url) const { curl_url_cleanup(url); }
     void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+struct FreeMulti {  // CURL and CURLM are both void
+    void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
 };
 
 bool is_this_machine(std::string_view host) {
@@ -38,10 +44,28 @@ Result<std::string> url_part(CURLU* url, CURLUPart part) {
     return copy;
 }
 
+// Until the transfer has come to its end.
+CURLcode end_of(CURLM* multi) {
+    constexpr int kLongestPoll = 500;  // ms; how soon an interruption is seen
+    for (;;) {
+        int running = 0;
+        if (curl_multi_perform(multi, &running) != CURLM_OK) return CURLE_FAILED_INIT;
+        if (running == 0) break;
+        if (curl_multi_poll(multi, nullptr, 0, kLongestPoll, nullptr) != CURLM_OK) return CURLE_FAILED_INIT;
+    }
+    int left = 0;
+    const auto* message = curl_multi_info_read(multi, &left);
+    return message != nullptr && message->msg == CURLMSG_DONE ? message->data.result : CURLE_FAILED_INIT;
+}
+
 }  // namespace
 
 struct HttpClient::State {
+    // Holds the connection; of the handle's transfers one is in it at a time.
+    std::unique_ptr<CURLM, FreeMulti> multi{curl_multi_init()};
     std::unique_ptr<CURL, Free> curl{curl_easy_init()};
+    std::unique_ptr<curl_slist, Free> headers;
+    bool under_way = false;
     char why[CURL_ERROR_SIZE] = {};
     std::string body;
     std::size_t limit = 0;
@@ -78,7 +102,8 @@ Result<std::unique_ptr<HttpClient>> HttpClient::make(const SinkConfig& sink) {
     while (base.ends_with('/')) base.pop_back();
     std::unique_ptr<HttpClient> client{
         new HttpClient{sink, std::move(base), port ? fmt::format("{}:{}", *host, *port) : *host}};
-    if (!client->state_->curl) return make_error(ErrorKind::kInternal, "libcurl gives no handle");
+    if (!client->state_->curl || !client->state_->multi)
+        return make_error(ErrorKind::kInternal, "libcurl gives no handle");
     if (is_this_machine(*host)) {
         // A proxy of the environment cannot reach this machine's loopback.
         curl_easy_setopt(client->state_->curl.get(), CURLOPT_NOPROXY, "*");
@@ -99,7 +124,7 @@ HttpClient::HttpClient(const SinkConfig& sink, std::string base, std::string hos
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(curl, CURLOPT_MAXCONNECTS, 1L);
+    if (state_->multi) curl_multi_setopt(state_->multi.get(), CURLMOPT_MAXCONNECTS, 1L);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, state_->why);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(integer_option(sink, "timeout_ms")));
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
@@ -122,7 +147,9 @@ HttpClient::HttpClient(const SinkConfig& sink, std::string base, std::string hos
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 }
 
-HttpClient::~HttpClient() = default;
+HttpClient::~HttpClient() {
+    if (state_->under_way) curl_multi_remove_handle(state_->multi.get(), state_->curl.get());
+}
 
 void HttpClient::set_credentials(const std::string& user, const std::string& password) {
     auto* curl = state_->curl.get();
@@ -132,10 +159,11 @@ void HttpClient::set_credentials(const std::string& user, const std::string& pas
 }
 
 Result<HttpAnswer> HttpClient::perform(const HttpRequest& request) {
-    if (interrupted_.load()) {
-        return make_error(ErrorKind::kUnavailable,
-                          fmt::format("{}: given up, the worker is stopping", host_));
-    }
+    begin(request);
+    return finish();
+}
+
+void HttpClient::begin(const HttpRequest& request) {
     auto& state = *state_;
     auto* curl = state.curl.get();
     state.why[0] = '\0';
@@ -143,10 +171,10 @@ Result<HttpAnswer> HttpClient::perform(const HttpRequest& request) {
     state.limit = request.answer_limit;
     state.dropped = 0;
     // Without an empty Expect a large body waits for a "100 Continue" that many servers never send.
-    std::unique_ptr<curl_slist, Free> headers{curl_slist_append(nullptr, "Expect:")};
+    state.headers.reset(curl_slist_append(nullptr, "Expect:"));
     for (const auto& line : request.headers)
-        headers.reset(curl_slist_append(headers.release(), line.c_str()));
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+        state.headers.reset(curl_slist_append(state.headers.release(), line.c_str()));
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, state.headers.get());
     curl_easy_setopt(curl, CURLOPT_URL, (base_ + request.target).c_str());
     if (request.post) {
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
@@ -156,7 +184,26 @@ Result<HttpAnswer> HttpClient::perform(const HttpRequest& request) {
     } else {
         curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
     }
-    const auto code = curl_easy_perform(curl);
+    if (interrupted_.load()) return;
+    state.under_way = curl_multi_add_handle(state.multi.get(), curl) == CURLM_OK;
+    for (int turn = 0; turn < kTurnsAtBegin && state.under_way; ++turn) {
+        int running = 0;
+        curl_off_t sent = 0;
+        if (curl_multi_perform(state.multi.get(), &running) != CURLM_OK || running == 0) break;
+        curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &sent);
+        if (sent >= static_cast<curl_off_t>(request.body.size())) break;
+    }
+}
+
+Result<HttpAnswer> HttpClient::finish() {
+    auto& state = *state_;
+    auto* curl = state.curl.get();
+    auto code = CURLE_FAILED_INIT;
+    if (state.under_way) {
+        code = end_of(state.multi.get());
+        curl_multi_remove_handle(state.multi.get(), curl);
+        state.under_way = false;
+    }
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, nullptr);
     const bool too_much = code == CURLE_WRITE_ERROR && state.dropped > kReadBehind;
     if (code != CURLE_OK && !too_much) {

@@ -49,6 +49,10 @@ class HttpClient {
     // Every answer with a status is an answer, also one of failure. kTimeout, kUnavailable: no answer came;
     // the text says from whom and why.
     Result<HttpAnswer> perform(const HttpRequest& request);
+    // The same in two: begin() sends as much as the connection takes at once and returns, finish() sends the
+    // rest and waits for the answer. What the request refers to lives until then. One at a time.
+    void begin(const HttpRequest& request);
+    Result<HttpAnswer> finish();
 
     // Any thread: the transfer under way fails soon (a second at most), and so does every later one.
     void interrupt() { interrupted_.store(true); }
@@ -65,7 +69,7 @@ class HttpClient {
     std::string host_;
     SecretMask mask_;
     std::atomic<bool> interrupted_{false};
-    std::unique_ptr<State> state_;
+    std::unique_ptr<State> state_;  // of libcurl
 };
 
 // "a b&c" → "a%20b%26c": a value within a query.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/sink_options.h"
 #include "worker/sinks/http/http_client.h"
 #include "worker/sinks/influxdb/gzip.h"
@@ -13,6 +15,9 @@ namespace fieldwarden::worker::influxdb {
 
 namespace {
 
+// Enough that a request is always ready when the server has taken the one before.
+constexpr std::size_t kRequestsPerDelivery = 4;
+
 class InfluxdbSink : public Sink {
   public:
     InfluxdbSink(const SinkConfig& config, std::unique_ptr<HttpClient> http)
@@ -22,7 +27,8 @@ class InfluxdbSink : public Sink {
           bucket_(text_option(config, "bucket")),
           target_(write_target(org_, bucket_)),
           gzip_(boolean_option(config, "gzip")),
-          limits_{static_cast<std::size_t>(integer_option(config, "batch_samples")),
+          request_samples_(static_cast<std::size_t>(integer_option(config, "batch_samples"))),
+          limits_{kRequestsPerDelivery * request_samples_,
                   std::chrono::milliseconds{integer_option(config, "linger_ms")}} {
         if (const auto token = text_option(config, "token"); !token.empty()) {
             headers_.push_back("Authorization: Token " + token);
@@ -42,8 +48,17 @@ class InfluxdbSink : public Sink {
     void interrupt() override { http_->interrupt(); }
 
   private:
+    // The records of one request: [begin, end).
+    struct Part {
+        std::size_t begin = 0;
+        std::size_t end = 0;
+        std::string body;
+        bool packed = false;
+    };
+    Part encode(const DeliveryBatch& batch, std::size_t first, DeliveryOutcome& outcome);
+    void begin(const Part& part);
     // Empty: taken. Otherwise the outcome that says why not.
-    std::optional<DeliveryOutcome> send(std::string_view body);
+    std::optional<DeliveryOutcome> finish();
 
     std::unique_ptr<HttpClient> http_;
     LineEncoder lines_;
@@ -51,17 +66,20 @@ class InfluxdbSink : public Sink {
     std::string bucket_;
     std::string target_;
     bool gzip_;
+    std::size_t request_samples_;
     Limits limits_;
     std::vector<std::string> headers_;
 };
 
-DeliveryOutcome InfluxdbSink::deliver(const DeliveryBatch& batch) {
-    DeliveryOutcome outcome;
-    outcome.verdicts.assign(batch.records.size(), Verdict::kAccepted);
-    std::string body;
-    for (std::size_t i = 0; i < batch.records.size(); ++i) {
+InfluxdbSink::Part InfluxdbSink::encode(const DeliveryBatch& batch, std::size_t first,
+                                        DeliveryOutcome& outcome) {
+    Part part{first, first, {}, false};
+    std::size_t samples = 0;
+    std::string text;
+    while (part.end < batch.records.size() && (samples == 0 || samples < request_samples_)) {
+        const auto i = part.end++;
         for (const auto& sample : batch.records[i].samples) {
-            if (lines_.append(body, batch, sample)) continue;
+            if (lines_.append(text, batch, sample)) continue;
             // The record's other samples are written all the same.
             outcome.verdicts[i] = Verdict::kRejected;
             if (outcome.reason.empty()) {
@@ -70,23 +88,48 @@ DeliveryOutcome InfluxdbSink::deliver(const DeliveryBatch& batch) {
                     sample.point);
             }
         }
+        samples += batch.records[i].samples.size();
     }
-    if (body.empty()) return outcome;
-    if (auto trouble = send(body)) return *std::move(trouble);
+    if (gzip_ && !text.empty()) part.body = gzipped(text);
+    part.packed = !part.body.empty();
+    if (!part.packed) part.body = std::move(text);
+    return part;
+}
+
+// The text of the next request is made while the server works on the one before. A request is sent when the
+// one before it was taken, so every point keeps its order.
+DeliveryOutcome InfluxdbSink::deliver(const DeliveryBatch& batch) {
+    DeliveryOutcome outcome;
+    outcome.verdicts.assign(batch.records.size(), Verdict::kAccepted);
+    auto part = encode(batch, 0, outcome);
+    while (part.begin < batch.records.size()) {
+        const bool any = !part.body.empty();
+        if (any) begin(part);
+        auto next = encode(batch, part.end, outcome);
+        if (any) {
+            if (auto trouble = finish()) {
+                // Those before it are stored; a record that was refused is judged again, with its own reason.
+                trouble->verdicts.assign(outcome.verdicts.begin(),
+                                         outcome.verdicts.begin() + static_cast<std::ptrdiff_t>(part.begin));
+                std::ranges::replace(trouble->verdicts, Verdict::kRejected, Verdict::kKeep);
+                return *std::move(trouble);
+            }
+        }
+        part = std::move(next);
+    }
     return outcome;
 }
 
-std::optional<DeliveryOutcome> InfluxdbSink::send(std::string_view body) {
-    DeliveryOutcome trouble;
-    HttpRequest request{.target = target_, .body = body, .headers = headers_};
+void InfluxdbSink::begin(const Part& part) {
+    HttpRequest request{.target = target_, .body = part.body, .headers = headers_};
     request.headers.emplace_back("Content-Type: text/plain; charset=utf-8");
-    std::string packed;
-    if (gzip_) packed = gzipped(body);
-    if (!packed.empty()) {
-        request.body = packed;
-        request.headers.emplace_back("Content-Encoding: gzip");
-    }
-    const auto answer = http_->perform(request);
+    if (part.packed) request.headers.emplace_back("Content-Encoding: gzip");
+    http_->begin(request);
+}
+
+std::optional<DeliveryOutcome> InfluxdbSink::finish() {
+    DeliveryOutcome trouble;
+    const auto answer = http_->finish();
     if (!answer) {
         trouble.reason = "influxdb " + answer.error().message;
         return trouble;
