@@ -173,6 +173,10 @@ void Engine::forget_sessions() {
     subscriptions_.clear();
 }
 
+void Engine::end_sessions() {
+    sessions_.clear();
+}
+
 void Engine::close_session(const NodeId& token, bool with_subscriptions) {
     // Subscriptions that are kept wait for TransferSubscriptions, or die of their lifetime.
     if (with_subscriptions)

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/simulator/opcua/faults.h"
 #include "tests/simulator/opcua/signals.h"
 
 namespace fieldwarden::simulator::opcua {
@@ -74,6 +75,8 @@ struct EngineCounters {
     std::size_t sessions = 0;
     std::size_t subscriptions = 0;
     std::size_t monitored_items = 0;
+    std::uint64_t republished = 0;  // messages asked for again and given
+    std::uint64_t transfers = 0;    // subscriptions taken over
 };
 
 class Engine {
@@ -94,10 +97,12 @@ class Engine {
 
     // --- faults and tests
     void forget_sessions();  // as a server that was restarted
+    void end_sessions();     // their subscriptions wait for somebody to take them over
     // nullopt: all is well again with this node.
     bool set_fault(const NodeId& node, std::optional<StatusCode> code);
     void clear_faults();
     void fail_services(StatusCode code) { service_fault_ = code; }
+    void set_subscription_faults(SubscriptionFaults faults) { subscription_faults_ = faults; }
     // The node takes these values one after the other, and every one is reported, whatever the sampling
     // interval.
     bool pin(const NodeId& node, const std::vector<Variant>& values);
@@ -221,6 +226,7 @@ class Engine {
     std::uint32_t next_id_ = 1;
     std::uint64_t random_;
     StatusCode service_fault_ = status::kGood;
+    SubscriptionFaults subscription_faults_;
     EngineCounters counters_;
 };
 

@@ -55,6 +55,13 @@ struct Faults {
     std::chrono::milliseconds delay{0};
 };
 
+// Of what subscriptions send.
+struct SubscriptionFaults {
+    std::uint32_t lose_messages = 0;  // the next ones get their sequence number and are not sent
+    bool keep_no_messages = false;    // for Republish
+    bool refuse_transfers = false;
+};
+
 struct Command {
     bool clear = false;
     bool drop = false;

@@ -273,7 +273,9 @@ Counters OpcUaSimulator::Impl::count() const {
                  .connections = connections.size(),
                  .sessions = of_engine.sessions,
                  .subscriptions = of_engine.subscriptions,
-                 .monitored_items = of_engine.monitored_items};
+                 .monitored_items = of_engine.monitored_items,
+                 .republished = of_engine.republished,
+                 .transfers = of_engine.transfers};
     for (const auto& [id, connection] : connections) out.renewals += connection->renewals();
     return out;
 }
@@ -452,6 +454,14 @@ void OpcUaSimulator::set_faults(Faults faults) {
 
 void OpcUaSimulator::drop_connections() {
     impl_->on_thread([&] { impl_->drop(); });
+}
+
+void OpcUaSimulator::set_subscription_faults(SubscriptionFaults faults) {
+    impl_->on_thread([&] { impl_->engine.set_subscription_faults(faults); });
+}
+
+void OpcUaSimulator::end_sessions() {
+    impl_->on_thread([&] { impl_->engine.end_sessions(); });
 }
 
 void OpcUaSimulator::forget_sessions() {

@@ -35,6 +35,8 @@ struct Counters {
     std::size_t sessions = 0;
     std::size_t subscriptions = 0;
     std::size_t monitored_items = 0;
+    std::uint64_t republished = 0;  // messages asked for again and given
+    std::uint64_t transfers = 0;    // subscriptions taken over by another session
 };
 
 // Every method may be called from any thread; start() and stop() from one at a time.
@@ -55,7 +57,9 @@ class OpcUaSimulator {
     // In force for every request that arrives after the call has returned.
     void set_faults(Faults faults);
     void drop_connections();
+    void set_subscription_faults(SubscriptionFaults faults);
     void forget_sessions();
+    void end_sessions();  // their subscriptions wait for somebody to take them over
     // `name` as in ns=2;s=<name>. False: there is no such node.
     bool set_node_status(const std::string& name, std::optional<StatusCode> code);
     // The node takes these values one after the other, each reported to whoever monitors it.

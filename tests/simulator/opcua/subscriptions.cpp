@@ -94,12 +94,13 @@ StatusCode Engine::transfer_subscriptions(Session& session, Reader& reader, Writ
     writer.count(size);
     for (const auto id : ids) {
         const auto found = subscriptions_.find(id);
-        if (found == subscriptions_.end()) {
+        if (found == subscriptions_.end() || subscription_faults_.refuse_transfers) {
             writer.u32(status::kBadSubscriptionIdInvalid);
             writer.count(0);
             continue;
         }
         auto& subscription = found->second;
+        ++counters_.transfers;
         subscription.session = session.token;
         subscription.starved_cycles = 0;
         writer.u32(status::kGood);
@@ -119,6 +120,7 @@ StatusCode Engine::republish(Session& session, Reader& reader, Writer& writer) {
     subscription->starved_cycles = 0;
     const auto found = subscription->sent.find(sequence);
     if (found == subscription->sent.end()) return status::kBadMessageNotAvailable;
+    ++counters_.republished;
     writer.raw(found->second);
     return status::kGood;
 }
@@ -204,11 +206,19 @@ bool Engine::send(Subscription& subscription, Session& session, std::vector<Repl
         message.u8(1);
         message.count(body.bytes.size());
         message.raw(body.bytes);
-        subscription.sent[++subscription.sequence] = message.bytes;
+        ++subscription.sequence;
+        if (!subscription_faults_.keep_no_messages) subscription.sent[subscription.sequence] = message.bytes;
         if (subscription.sent.size() > kMostUnacknowledged)
             subscription.sent.erase(subscription.sent.begin());
     }
     const bool more = subscription.enabled && has_notifications(subscription);
+    if (count > 0 && subscription_faults_.lose_messages > 0) {
+        // It has its number and never arrives; the request is for the next one.
+        --subscription_faults_.lose_messages;
+        session.publish_requests.push_front(request);
+        if (more) send(subscription, session, replies);
+        return true;
+    }
     Writer writer;
     write_header(writer, kPublishResponse, {{}, request.handle}, status::kGood);
     writer.u32(subscription.id);
