@@ -93,6 +93,15 @@ TEST_F(StoredInTdengine, TheNewestOfEveryPointWhicheverRowItIsIn) {
     EXPECT_THAT(newest(), ElementsAre(good(4, 0.5, kTime + 25h)));
 }
 
+// Another task reads other points of the device, and read them last.
+TEST_F(StoredInTdengine, TheNewestRowMayHoldNoneOfThePointsAskedFor) {
+    store({good(4, 1.0)});
+    store({good(2, std::int64_t{7}, kTime + 1s)});
+    const auto stored = make()->newest({{4, points.at(4)}});
+    ASSERT_TRUE(stored) << stored.error().message;
+    EXPECT_THAT(*stored, ElementsAre(good(4, 1.0)));
+}
+
 TEST_F(StoredInTdengine, OneQuestionPerSuperTable) {
     store({good(4, 1.0), good(7, 2.0), good(8, 3.0)});
     const auto before = server.statements().size();

@@ -52,6 +52,12 @@ def test_history_and_cold_start(supervisor, simulator, tdengine, tmp_path):
     assert all(row["quality"] == {} for row in every)
     assert rows(supervisor, limit=100_000, order="desc") == every[::-1]
     assert rows(supervisor, limit=100_000, sink="TD") == every
+    # Cut where a row ends, and said to be cut.
+    for limit in range(1, 4):
+        for sink in ({}, {"sink": "TD"}):
+            part = supervisor.get("/device/history", params={"device_code": "D", "limit": limit, **sink})
+            assert part["items"] == every[:limit] and part["more"]
+    assert not supervisor.get("/device/history", params={"device_code": "D", "limit": 100_000})["more"]
     newest = rows(supervisor, order="desc", limit=1)
     assert newest == every[-1:]
     assert rows(supervisor, fields="COUNT", start=every[2]["time"], end=every[6]["time"]) == [

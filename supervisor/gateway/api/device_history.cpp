@@ -128,15 +128,16 @@ class HistoryRows {
     std::map<UtcTime, Row> rows_;
 };
 
-// Of one task's sink: `part` is what the embedded history would have been asked, `rows` the limit.
+// Of one task's sink: `part` is what the embedded history would have been asked. Its limit of points
+// is one of moments here: the points of one row may have a moment each.
 Result<std::vector<HistoryPoint>> ask_sink(Context& context, const std::string& task_code,
                                            const DeviceHistoryQuery& query, const HistoryQuery& part,
-                                           std::size_t rows, const PlantIndex& index) {
+                                           const PlantIndex& index) {
     StoredQuestion question{.task_code = task_code,
                             .sink_code = query.sink_code,
                             .device_code = query.device_code,
                             .point_codes = part.point_codes,
-                            .range = {part.start, part.end, rows, part.descending}};
+                            .range = {part.start, part.end, part.limit, part.descending}};
     const auto samples = context.services.control.stored_samples(question);
     std::vector<HistoryPoint> points;
     if (!samples) {
@@ -183,7 +184,7 @@ HttpResponse device_history(const HttpRequest& request, Context& context) {
             samples = query_history(context.services.settings.server.data_dir, task_code, part);
         }
         if (samples && samples->empty()) {
-            samples = ask_sink(context, task_code, *query, part, limit + 1, *index);
+            samples = ask_sink(context, task_code, *query, part, *index);
         }
         if (!samples) return problem(samples.error());
         for (const auto& [point_code, sample] : *samples) {

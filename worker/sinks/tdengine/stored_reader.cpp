@@ -49,7 +49,8 @@ Result<bool> StoredReader::look_at(const std::string& super_table, const SuperTa
 }
 
 Status StoredReader::read_device(const std::string& statement, std::span<const StoredColumn> columns,
-                                 const Devices& devices, SampleBatch& samples, std::size_t& rows) {
+                                 const Devices& devices, SampleBatch& samples, std::size_t& rows,
+                                 RowTimes* times) {
     const auto reply = link_.read(statement);
     if (!reply.good()) return failed(reply);
     rows = reply.rows.size();
@@ -58,6 +59,7 @@ Status StoredReader::read_device(const std::string& statement, std::span<const S
         if (device == devices.end()) continue;
         const auto added = add_samples(row, columns, device->second, schema_.precision(), samples);
         if (!added) return added;
+        if (times != nullptr) times->emplace(device->first, time_of(row[1], schema_.precision()).value());
     }
     return {};
 }
@@ -89,22 +91,19 @@ Status StoredReader::complete_device(const std::string& super_table, const Super
 }
 
 Status StoredReader::complete(const std::string& super_table, const SuperTable& table, const Devices& devices,
-                              SampleBatch& samples) {
-    std::unordered_map<PointId, UtcTime> held;
-    for (const auto& sample : samples) held.emplace(sample.point, sample.time);
+                              const RowTimes& times, SampleBatch& samples) {
+    std::unordered_set<PointId> held;
+    for (const auto& sample : samples) held.insert(sample.point);
     for (const auto& [code, points] : devices) {
+        const auto newest_row = times.find(code);
+        if (newest_row == times.end()) continue;  // nothing was ever stored of it
         PointsByColumn missing;
-        std::optional<UtcTime> newest_row;
         for (const auto& [column, point] : points) {
-            if (const auto found = held.find(point.id); found != held.end()) {
-                newest_row = found->second;
-            } else {
-                missing.emplace(column, point);
-            }
+            if (!held.contains(point.id)) missing.emplace(column, point);
         }
-        if (!newest_row || missing.empty()) continue;
+        if (missing.empty()) continue;
         const auto completed =
-            complete_device(super_table, table, code, std::move(missing), *newest_row, samples);
+            complete_device(super_table, table, code, std::move(missing), newest_row->second, samples);
         if (!completed) return completed;
     }
     return {};
@@ -125,16 +124,18 @@ Result<SampleBatch> StoredReader::newest(const PointDirectory& points) {
         }
         const auto columns = stored_columns(*table, names);
         if (columns.empty()) continue;
+        RowTimes times;
         const auto per_statement =
             std::clamp<std::size_t>(kValuesPerPage / columns.size(), 1, kDevicesPerStatement);
         for (std::size_t at = 0; at < codes.size(); at += per_statement) {
             const auto some = std::span{codes}.subspan(at, std::min(per_statement, codes.size() - at));
             std::size_t rows = 0;
             const auto read = read_device(newest_statement(super_table, *table, columns, some), columns,
-                                          devices, samples, rows);
+                                          devices, samples, rows, &times);
             if (!read) return read.error();
         }
-        if (const auto whole = complete(super_table, *table, devices, samples); !whole) return whole.error();
+        if (const auto whole = complete(super_table, *table, devices, times, samples); !whole)
+            return whole.error();
     }
     return samples;
 }
