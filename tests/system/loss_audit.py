@@ -246,7 +246,8 @@ class Audit:
             one_gap = counted[first:first + len(gap)] == gap
             worst = max(worst, len(missing) * FILLING)
             print(f"spool full: {store} has {len(held)} of {len(counted)} scans, lacks {len(missing)} = {len(missing) * FILLING} samples")
-            if extra or held != sorted(set(held)) or not one_gap or not missing:
+            # A store that was further on may lack nothing: what was dropped had been delivered to it.
+            if extra or held != sorted(set(held)) or not one_gap:
                 wrong.append(f"spool full: {store}: {len(extra)} unknown, one gap: {one_gap}, in order: {held == sorted(set(held))}")
         print(f"spool full: the task said that {self.dropped} samples are lost to the slowest sink")
         if worst != self.dropped:

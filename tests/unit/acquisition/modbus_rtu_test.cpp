@@ -154,6 +154,26 @@ TEST_P(RtuTest, ALateAnswerOfTheSameSlaveDoesNotStandForTheNextRequest) {
     }
 }
 
+// Three timeouts late: a request that followed two tokens would meet the answer.
+TEST_P(RtuTest, ASlaveThatReturnedATokenIsBelievedOnlyBehindATokenHoweverLateItIs) {
+    auto driver = client({modbus_point("hr:30004"), modbus_point("hr:40004")});
+    device_->set_faults({.reply = ReplyFault::kSilent, .times = 1});
+    (void)driver.read();
+    recover(driver, [] {});  // by a token
+    device_->set_faults({.delay = 1050ms, .slow_units = {1}});
+    for (std::uint32_t scan = 0; scan < 6; ++scan) {
+        const std::vector<std::uint32_t> due{scan % 2};
+        SampleBatch out;
+        (void)driver.driver->read(due, out);
+        expect_own(out[0], Value{std::uint64_t{scan % 2 == 0 ? 30004U : 40004U}});
+    }
+    device_->set_faults({});
+    recover(driver, [&] {
+        expect_own(driver.samples[0], Value{std::uint64_t{30004}});
+        expect_own(driver.samples[1], Value{std::uint64_t{40004}});
+    });
+}
+
 TEST_P(RtuTest, ASlaveThatIgnoresTheEchoComesBackAllTheSame) {
     auto driver = client({modbus_point("hr:30004")});
     device_->set_faults({.reply = ReplyFault::kSilent, .times = 1, .silent_functions = {8}});

@@ -16,10 +16,17 @@
 
 namespace fieldwarden::worker::modbus {
 
+// What a unit may still send, see RtuLink.
+struct UnitState {
+    bool owes_an_answer = false;
+    bool returns_tokens = false;         // it did once
+    std::uint8_t unanswered_tokens = 0;  // one after the other
+    std::uint8_t exceptions_due = 0;     // tokens sent since its last answer, less the exceptions to them
+};
+
 // What is known of the line at the far end. It outlives connections, because answers do.
 struct LineState {
-    // By unit: see RtuLink.
-    std::array<std::uint8_t, 256> doubts{};
+    std::array<UnitState, 256> units{};
     MonoTime last_byte{};  // sent or received by anybody of this process
     bool unclean = false;  // bytes came that were no answer: wait for a longer silence
 };

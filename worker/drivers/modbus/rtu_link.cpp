@@ -14,10 +14,11 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-// Of LineState::doubts.
-constexpr std::uint8_t kNoDoubt = 0;
-constexpr std::uint8_t kOwesAnAnswer = 1;
-constexpr std::uint8_t kIgnoresTokens = 3;  // two of them
+constexpr auto kToken = static_cast<std::uint8_t>(Function::kDiagnostics);
+// Tokens that go unanswered before a unit is asked directly. Not without end even for one that has returned
+// a token: another device may have taken its address.
+constexpr std::uint8_t kTokensToAStranger = 2;
+constexpr std::uint8_t kTokensToOneThatReturnsThem = 8;
 
 // After bytes that were no answer: longer than a USB adapter (16 ms) or a converter holds bytes back.
 constexpr std::chrono::milliseconds kSilenceAfterNoise{50};
@@ -91,26 +92,44 @@ Reply RtuLink::exchange(const Request& request) {
 }
 
 Reply RtuLink::settle_then_talk(const Request& request) {
-    auto& doubt = channel_->line().doubts[request.unit];
-    if (doubt != kNoDoubt && doubt < kIgnoresTokens) {
-        auto reply = talk(echo_request(request.unit, ++token_));
-        switch (reply.outcome) {
-            case Outcome::kAnswer:
-            case Outcome::kException:
-                break;
-            case Outcome::kTimeout:
-            case Outcome::kSpoiled:
-                ++doubt;
-                return reply;
-            case Outcome::kTornTimeout:
-            case Outcome::kGarbled:
-            case Outcome::kLost:
-            case Outcome::kInterrupted:
-                return reply;
-        }
+    auto& unit = channel_->line().units[request.unit];
+    if (unit.owes_an_answer) {
+        if (auto unsettled = settle(request.unit)) return *unsettled;
     }
-    doubt = kOwesAnAnswer;
+    unit.owes_an_answer = true;
+    unit.unanswered_tokens = 0;
     return talk(request);
+}
+
+// The reply that ends the exchange while late answers may still come.
+std::optional<Reply> RtuLink::settle(std::uint8_t id) {
+    auto& unit = channel_->line().units[id];
+    const auto patience = unit.returns_tokens ? kTokensToOneThatReturnsThem : kTokensToAStranger;
+    if (unit.unanswered_tokens >= patience) {
+        unit.returns_tokens = false;
+        return std::nullopt;
+    }
+    const auto unanswered = unit.unanswered_tokens;
+    if (unit.exceptions_due != UINT8_MAX) ++unit.exceptions_due;
+    auto reply = talk(echo_request(id, ++token_));
+    switch (reply.outcome) {
+        case Outcome::kAnswer:
+            unit.returns_tokens = true;
+            return std::nullopt;
+        case Outcome::kException:
+            return std::nullopt;
+        case Outcome::kTimeout:
+        case Outcome::kSpoiled:
+            unit.owes_an_answer = true;
+            unit.unanswered_tokens = static_cast<std::uint8_t>(unanswered + 1);
+            return reply;
+        case Outcome::kTornTimeout:
+        case Outcome::kGarbled:
+        case Outcome::kLost:
+        case Outcome::kInterrupted:
+            return reply;
+    }
+    return reply;
 }
 
 std::optional<Reply> RtuLink::await_silence() {
@@ -140,6 +159,8 @@ std::optional<Reply> RtuLink::await_silence() {
 Reply RtuLink::talk(const Request& request) {
     if (auto noisy = await_silence()) return *noisy;
     auto& line = channel_->line();
+    auto& unit = line.units[request.unit];
+    const auto settled = [&unit] { unit = UnitState{.returns_tokens = unit.returns_tokens}; };
     const auto frame = rtu_frame_of(request);
     const auto sent_at = SteadyClock::now();
     const auto on_the_wire = channel_->wire_time(frame.size + request.answer_size + 3U);
@@ -173,18 +194,26 @@ Reply RtuLink::talk(const Request& request) {
                     again = true;
                     break;
                 case RtuReceiver::Found::kSpoiled:
-                    line.doubts[request.unit] = kNoDoubt;
+                    settled();
                     line.unclean = true;
                     return reply_of(Outcome::kSpoiled,
                                     "the answer's checksum is wrong; check cable, termination and shielding");
                 case RtuReceiver::Found::kAnswer: {
-                    line.doubts[request.unit] = kNoDoubt;
+                    std::copy(receiver.pdu().begin(), receiver.pdu().end(), answer_.begin());
+                    auto reply = check_answer(request, std::span{answer_}.first(receiver.pdu().size()));
+                    if (reply.outcome == Outcome::kException && request.function() == kToken &&
+                        unit.exceptions_due > 1) {
+                        // An earlier token's.
+                        --unit.exceptions_due;
+                        ++stray_answers;
+                        again = true;
+                        break;
+                    }
+                    settled();
                     if (receiver.left() != 0) {
                         line.unclean = true;
                         ++stray_answers;
                     }
-                    std::copy(receiver.pdu().begin(), receiver.pdu().end(), answer_.begin());
-                    auto reply = check_answer(request, std::span{answer_}.first(receiver.pdu().size()));
                     reply.took = line.last_byte - sent_at;
                     return reply;
                 }

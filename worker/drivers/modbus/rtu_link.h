@@ -10,9 +10,10 @@
 // - Before a request the line has to be silent, and what came until then is dropped.
 // - A frame from another unit, of another function or of another length is dropped, and the wait goes on.
 // - A unit that owes an answer is in doubt. Before its next request it is asked to return a token (function
-//   8; V1.1b3, 6.8.1): a line keeps order, so whatever comes before the token, or before the exception of a
-//   device without function 8, is late. A unit that twice leaves the token unanswered is asked directly: it
-//   may be one that ignores what it does not know.
+//   8; V1.1b3, 6.8.1): a line keeps order, so whatever comes before the token is late. A device without
+//   function 8 answers with an exception, which does not say to which token: as many are waited for as tokens
+//   were sent. A unit that twice leaves the token unanswered is asked directly: it may be one that ignores
+//   what it does not know. One that has returned a token before knows it, and is asked more often.
 //
 // Time: an answer has the response timeout, and besides the time that both frames take on the line. The wait
 // for a turn comes on top: at most one request of every other device.
@@ -47,6 +48,7 @@ class RtuLink final : public Link {
 
   private:
     Reply settle_then_talk(const Request& request);
+    std::optional<Reply> settle(std::uint8_t unit);
     Reply talk(const Request& request);
     std::optional<Reply> await_silence();
     Reply failed(const Error& error) const;
