@@ -23,7 +23,9 @@ using Json = nlohmann::json;
 class ApiClient {
   public:
     // `server`: "http://host:port" or "host:port".
-    ApiClient(std::string server, std::string token);
+    // `pin`: of the server's certificate ("sha256//…"), which is then trusted whoever signed it; "": the
+    // system's authorities decide, or those in the file `authorities`.
+    ApiClient(std::string server, std::string token, std::string pin = {}, std::string authorities = {});
     ~ApiClient();
     ApiClient(const ApiClient&) = delete;
     ApiClient& operator=(const ApiClient&) = delete;
@@ -59,6 +61,8 @@ class ApiClient {
 
     std::string server_;
     std::string token_;
+    std::string pin_;
+    std::string authorities_;
     struct Handle;
     std::unique_ptr<Handle> handle_;
 };

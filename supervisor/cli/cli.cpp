@@ -44,7 +44,8 @@ Common with_environment(Common common) {
     fill(common.server, "FIELDWARDEN_SERVER");
     fill(common.token, "FIELDWARDEN_TOKEN");
     fill(common.data_dir, "FIELDWARDEN_SERVER_DATA_DIR");
-    if (common.server.empty()) common.server = "http://127.0.0.1:8700";
+    fill(common.ca_file, "FIELDWARDEN_CA_FILE");
+    if (common.server.empty()) common.server = "127.0.0.1:8700";
     return common;
 }
 
@@ -102,8 +103,13 @@ class CommandLine {
         auto& common = arguments_.common;
         // The environment is looked up later (with_environment): CLI11 would let the environment of a verb
         // that was not called overrule the flag of the one that was.
-        verb->add_option("--server", common.server,
-                         "Address of the supervisor (Env:FIELDWARDEN_SERVER) [http://127.0.0.1:8700]")
+        verb->add_option(
+                "--server", common.server,
+                "Address of the supervisor (Env:FIELDWARDEN_SERVER) [http://127.0.0.1:8700, or https]")
+            ->group("Connection");
+        verb->add_option("--ca-file", common.ca_file,
+                         "PEM file of the authority that signed the supervisor's certificate "
+                         "(Env:FIELDWARDEN_CA_FILE) [the system's; on the same machine none is needed]")
             ->group("Connection");
         verb->add_option("--token", common.token,
                          "Access token (Env:FIELDWARDEN_TOKEN, where other users do not see it) "

@@ -15,6 +15,7 @@ struct Common {
     std::string server;
     std::string token;     // empty: <data_dir>/admin.token
     std::string data_dir;  // empty: the default of `fieldwarden serve`
+    std::string ca_file;   // PEM; empty: the system's authorities
     std::string language;  // en | zh
     bool json = false;
 };

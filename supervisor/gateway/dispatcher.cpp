@@ -58,6 +58,7 @@ std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
     request.headers = std::move(head.headers);
     request.remote = std::move(head.remote);
     request.request_id = std::move(head.request_id);
+    request.secure = head.secure;
 
     const bool websocket = match.route->kind == RouteKind::kWebSocket;
     if (websocket) {

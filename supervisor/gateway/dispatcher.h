@@ -24,6 +24,7 @@ struct RequestHead {
     std::string remote;
     std::string request_id;
     bool websocket = false;  // asks for an upgrade to WebSocket
+    bool secure = false;     // came over TLS
 };
 
 struct Admitted {

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <filesystem>
+#include <fstream>
 
 #include "common/device_options.h"
 #include "supervisor/gateway/context.h"
@@ -51,6 +53,20 @@ std::string host_of(int listener) {
     return host.data();
 }
 
+// Lets the command line on this machine know the server's certificate whoever signed it.
+Status tell_pin(const std::string& path, const gateway::Tls* tls) {
+    if (tls == nullptr) {
+        std::error_code ignored;
+        std::filesystem::remove(path, ignored);
+        return {};
+    }
+    std::ofstream file{path, std::ios::trunc};
+    file << tls->pin() << '\n';
+    file.flush();
+    if (!file) return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", path, errno_text(errno)));
+    return {};
+}
+
 }  // namespace
 
 Gateway::Gateway(Services services) : parts_(std::make_unique<Parts>(std::move(services))) {}
@@ -68,19 +84,35 @@ Result<std::uint16_t> Gateway::start() {
     }
     const int listener = parts_->services.listener;
     const auto host = listener < 0 ? address->host : host_of(listener);
-    if (!is_loopback(host) && !settings.allow_insecure_listen) {
+    const gateway::TlsFiles tls_files{settings.tls_certificate, settings.tls_private_key};
+    if (!is_loopback(host) && !tls_files.wanted() && !settings.allow_insecure_listen) {
         return make_error(
             ErrorKind::kInvalidArgument,
-            fmt::format("server.listen '{}' is beyond loopback and this server speaks no TLS: tokens and "
-                        "data would cross the network in clear; put a TLS proxy in front, or set "
-                        "server.allow_insecure_listen",
-                        listener < 0 ? settings.listen : host));
+            fmt::format(
+                "server.listen '{}' is beyond loopback and TLS is not configured: tokens and data "
+                "would cross the network in clear; set server.tls_certificate and "
+                "server.tls_private_key, put a TLS proxy in front, or set server.allow_insecure_listen",
+                listener < 0 ? settings.listen : host));
     }
     if (auto prepared = parts_->imports.prepare(); !prepared) return prepared.error();
     auto token = load_or_create_admin_token(settings.data_dir);
     if (!token) return token.error();
 
     gateway::HttpOptions options;
+    const auto pin_path = settings.data_dir + "/run/tls_pin";
+    if (tls_files.wanted()) {
+        auto tls = gateway::Tls::load(tls_files, parts_->services.log);
+        if (!tls) return tls.error();
+        options.tls = std::move(*tls);
+    }
+    if (const auto told = tell_pin(pin_path, options.tls.get()); !told) return told.error();
+    if (settings.access_log) {
+        options.access_log = std::make_unique<gateway::AccessLog>(
+            settings.data_dir + "/log/access.jsonl",
+            RotatingFileOptions{parts_->services.settings.log.max_file_bytes,
+                                parts_->services.settings.log.max_files});
+    }
+    options.max_streams_per_user = settings.max_streams_per_user;
     options.host = address->host;
     options.port = address->port;
     options.listener = listener;
@@ -96,7 +128,9 @@ Result<std::uint16_t> Gateway::start() {
         parts_->server.reset();
         return port.error();
     }
-    parts_->services.log(proto::LogLevel::kInfo, fmt::format("listening on {}:{}", address->host, *port));
+    parts_->services.log(
+        proto::LogLevel::kInfo,
+        fmt::format("listening on {}{}:{}", tls_files.wanted() ? "https://" : "", address->host, *port));
     return port;
 }
 

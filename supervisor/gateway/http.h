@@ -48,6 +48,7 @@ struct HttpRequest {
     Identity identity;
     std::string remote;  // address of the client, without its port
     std::string request_id;
+    bool secure = false;  // came over TLS
 
     // "" when it is not there; the last one of several.
     [[nodiscard]] std::string_view header(std::string_view name) const;

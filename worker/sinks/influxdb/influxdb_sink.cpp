@@ -6,7 +6,7 @@
 
 #include "common/sink_options.h"
 #include "worker/sinks/http/http_client.h"
-#include "worker/sinks/influxdb/gzip.h"
+#include "common/gzip.h"
 #include "worker/sinks/influxdb/line_protocol.h"
 #include "worker/sinks/influxdb/probe.h"
 #include "worker/sinks/influxdb/replies.h"
