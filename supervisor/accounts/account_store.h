@@ -6,6 +6,7 @@
 // and is kept as SHA-256.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -86,3 +87,15 @@ class AccountStore {
 };
 
 }  // namespace fieldwarden::supervisor
+
+namespace fieldwarden {
+template <>
+struct EnumNames<supervisor::Role> {
+    using E = supervisor::Role;
+    static constexpr std::array<EnumName<E>, 3> table{{
+        {E::kViewer, "viewer"},
+        {E::kOperator, "operator"},
+        {E::kAdmin, "admin"},
+    }};
+};
+}  // namespace fieldwarden

@@ -13,14 +13,14 @@
 #include <vector>
 
 #include "common/enum_table.h"
+#include "supervisor/accounts/account_store.h"
 #include "supervisor/gateway/stream_plan.h"
 
 namespace fieldwarden::supervisor::gateway {
 
 enum class Method : std::uint8_t { kGet, kPost, kPatch, kDelete };
 
-// In rising order of rights: an operator may do all a viewer may.
-enum class Role : std::uint8_t { kViewer, kOperator, kAdmin };
+using supervisor::Role;
 
 struct Identity {
     std::string name;
@@ -74,15 +74,6 @@ struct EnumNames<supervisor::gateway::Method> {
         {E::kPost, "POST"},
         {E::kPatch, "PATCH"},
         {E::kDelete, "DELETE"},
-    }};
-};
-template <>
-struct EnumNames<supervisor::gateway::Role> {
-    using E = supervisor::gateway::Role;
-    static constexpr std::array<EnumName<E>, 3> table{{
-        {E::kViewer, "viewer"},
-        {E::kOperator, "operator"},
-        {E::kAdmin, "admin"},
     }};
 };
 }  // namespace fieldwarden
