@@ -79,6 +79,7 @@ class AccountStore {
     virtual Status touch_user(std::int64_t id, UtcTime login_at) = 0;
 
     virtual Result<std::vector<WebSession>> web_sessions() = 0;  // by creation
+    // Replaces the one of the same secret, whose end moves while it is used.
     virtual Status add_web_session(const WebSession& session) = 0;
     // Unknown ones are passed over.
     virtual Status remove_web_session(const std::string& secret_hash) = 0;

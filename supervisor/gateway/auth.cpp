@@ -193,22 +193,5 @@ bool origin_allowed(std::string_view origin, std::string_view host) {
     return false;
 }
 
-std::optional<std::chrono::seconds> FailureThrottle::fail(const std::string& remote, MonoTime now) {
-    const std::scoped_lock lock(mutex_);
-    if (failures_.size() >= kMostRemotes && !failures_.contains(remote)) {
-        std::erase_if(failures_, [&](const auto& entry) { return entry.second.back() + kWindow <= now; });
-        // All of them fresh: an attack from many addresses. Forgetting one of them bounds the memory.
-        if (failures_.size() >= kMostRemotes) failures_.erase(failures_.begin());
-    }
-    auto& times = failures_[remote];
-    while (!times.empty() && times.front() + kWindow <= now) times.pop_front();
-    if (times.size() >= kAllowed) {
-        const auto wait = std::chrono::ceil<std::chrono::seconds>(times.front() + kWindow - now);
-        return std::max(wait, std::chrono::seconds{1});
-    }
-    times.push_back(now);
-    return std::nullopt;
-}
-
 }  // namespace gateway
 }  // namespace fieldwarden::supervisor

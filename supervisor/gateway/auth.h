@@ -1,17 +1,12 @@
 // Who is calling: the seam between the HTTP surface and the ways to sign in.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
-#include "common/clock.h"
+#include "supervisor/accounts/throttle.h"
 #include "supervisor/gateway/http.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -42,21 +37,5 @@ std::string accepted_subprotocol(std::string_view offered);
 // A browser names the page that opens a WebSocket: only pages of this server may. True without an Origin
 // header (not a browser).
 bool origin_allowed(std::string_view origin, std::string_view host);
-
-// Slows down guessing: after kAllowed failures within the window a remote is told to wait. A right token is
-// always let in, so that nobody can lock others out from the same address.
-class FailureThrottle {
-  public:
-    static constexpr std::size_t kAllowed = 10;
-    static constexpr std::size_t kMostRemotes = 1024;
-    static constexpr std::chrono::seconds kWindow{60};
-
-    // Counts one failure; the seconds to wait when there were too many.
-    std::optional<std::chrono::seconds> fail(const std::string& remote, MonoTime now);
-
-  private:
-    std::mutex mutex_;
-    std::unordered_map<std::string, std::deque<MonoTime>> failures_;
-};
 
 }  // namespace fieldwarden::supervisor::gateway
