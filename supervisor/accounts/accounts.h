@@ -19,23 +19,11 @@
 
 #include "common/clock.h"
 #include "supervisor/accounts/passwords.h"
+#include "supervisor/accounts/signed_in.h"
 #include "supervisor/accounts/throttle.h"
 #include "supervisor/store/store.h"
 
 namespace fieldwarden::supervisor {
-
-// Who is behind a request, and with what rights now.
-struct SignedIn {
-    enum class By : std::uint8_t { kSession, kToken };
-    std::int64_t user_id = 0;  // 0: the administrator of <data-dir>/admin.token, who has no password
-    std::string username;
-    Role role = Role::kViewer;
-    By by = By::kToken;
-    bool must_change_password = false;
-    std::string csrf_token;   // of a session
-    std::string secret_hash;  // of the session or token
-    std::optional<UtcTime> expires_at;
-};
 
 struct Login {
     std::string secret;  // the cookie's value; kept nowhere

@@ -14,7 +14,5 @@ Result<std::string> random_secret();
 Result<std::string> random_password();
 // SHA-256, hex: enough for a secret of 256 random bits, which nobody can guess.
 std::string hash_of_secret(std::string_view secret);
-// Takes the same time wherever the texts differ. The length is no secret.
-bool equal_in_constant_time(std::string_view a, std::string_view b);
 
 }  // namespace fieldwarden::supervisor

@@ -133,9 +133,12 @@ class AdminToken : public Authenticator {
   public:
     explicit AdminToken(std::string token) : token_(std::move(token)) {}
 
-    std::optional<Identity> identify(std::string_view bearer_token) const override {
+    std::optional<Identity> identify(std::string_view bearer_token) override {
         if (!equal_in_constant_time(token_, bearer_token)) return std::nullopt;
-        return Identity{"admin", Role::kAdmin};
+        Identity identity;
+        identity.username = "admin";
+        identity.role = Role::kAdmin;
+        return identity;
     }
 
   private:
@@ -173,6 +176,19 @@ std::string bearer_token(const HttpRequest& request, bool websocket) {
         });
     }
     return token;
+}
+
+std::string session_cookie(const HttpRequest& request) {
+    auto cookies = request.header("cookie");
+    while (!cookies.empty()) {
+        const auto end = std::min(cookies.find(';'), cookies.size());
+        const auto cookie = trimmed(cookies.substr(0, end));
+        if (cookie.starts_with(kSessionCookie) && cookie.substr(kSessionCookie.size()).starts_with('=')) {
+            return std::string(cookie.substr(kSessionCookie.size() + 1));
+        }
+        cookies.remove_prefix(std::min(end + 1, cookies.size()));
+    }
+    return {};
 }
 
 std::string accepted_subprotocol(std::string_view offered) {

@@ -9,6 +9,10 @@
 #include "supervisor/accounts/throttle.h"
 #include "supervisor/gateway/http.h"
 
+namespace fieldwarden::supervisor {
+class Accounts;
+}
+
 namespace fieldwarden::supervisor::gateway {
 
 // Threads: thread safe.
@@ -16,11 +20,16 @@ class Authenticator {
   public:
     virtual ~Authenticator() = default;
     // The identity behind a bearer token; nullopt when it is not known.
-    [[nodiscard]] virtual std::optional<Identity> identify(std::string_view bearer_token) const = 0;
+    [[nodiscard]] virtual std::optional<Identity> identify(std::string_view bearer_token) = 0;
+    // … behind the console's cookie.
+    [[nodiscard]] virtual std::optional<Identity> identify_session(std::string_view) { return std::nullopt; }
 };
 
 // One token, one administrator: <data-dir>/admin.token.
 std::unique_ptr<Authenticator> admin_token_authenticator(std::string token);
+
+// That, and what Accounts knows, which outlives it.
+std::unique_ptr<Authenticator> account_authenticator(std::string admin_token, Accounts& accounts);
 
 // Takes the same time wherever the texts differ.
 bool equal_in_constant_time(std::string_view a, std::string_view b);
@@ -29,6 +38,10 @@ bool equal_in_constant_time(std::string_view a, std::string_view b);
 // header, an entry "bearer.<token>" of Sec-WebSocket-Protocol. "" when there is none. Never taken from the
 // URL, which ends up in logs and histories.
 std::string bearer_token(const HttpRequest& request, bool websocket);
+
+inline constexpr std::string_view kSessionCookie = "fieldwarden_session";
+// The value of the session cookie; "" when there is none.
+std::string session_cookie(const HttpRequest& request);
 
 // The subprotocol to answer a WebSocket handshake with: "fieldwarden.v1" when it is offered, otherwise the
 // bearer entry (a browser gives up when none of its offers is taken); "" when nothing was offered.

@@ -58,6 +58,7 @@ std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
     request.headers = std::move(head.headers);
     request.remote = std::move(head.remote);
     request.request_id = std::move(head.request_id);
+    request.secure = head.secure;
 
     const bool websocket = match.route->kind == RouteKind::kWebSocket;
     if (websocket) {
@@ -77,7 +78,10 @@ std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
 std::optional<HttpResponse> Dispatcher::sign_in(const Route& route, HttpRequest& request) {
     if (!route.role) return std::nullopt;
     const auto token = bearer_token(request, route.kind == RouteKind::kWebSocket);
-    auto identity = token.empty() ? std::nullopt : authenticator_->identify(token);
+    const auto cookie = token.empty() ? session_cookie(request) : std::string{};
+    auto identity = !token.empty()    ? authenticator_->identify(token)
+                    : !cookie.empty() ? authenticator_->identify_session(cookie)
+                                      : std::nullopt;
     if (!identity) {
         if (!token.empty()) {
             if (const auto wait = throttle_.fail(request.remote, context_.services.clock.mono_now())) {
@@ -87,16 +91,35 @@ std::optional<HttpResponse> Dispatcher::sign_in(const Route& route, HttpRequest&
                 return response;
             }
         }
-        auto response = problem(
-            401, token.empty() ? "sign in: send Authorization: Bearer <token>" : "the token is not valid");
+        auto response = problem(401, !token.empty()    ? "the token is not valid"
+                                     : !cookie.empty() ? "the session has ended; sign in again"
+                                                       : "sign in: send Authorization: Bearer <token>");
         response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"fieldwarden\"");
         return response;
     }
+    if (auto refusal = check_session(route, request, *identity)) return refusal;
     if (identity->role < *route.role) {
         return problem(403, fmt::format("this needs the role {}; {} is {}", to_name(*route.role),
-                                        identity->name, to_name(identity->role)));
+                                        identity->username, to_name(identity->role)));
     }
     request.identity = std::move(*identity);
+    return std::nullopt;
+}
+
+// What a right identity alone does not allow.
+std::optional<HttpResponse> Dispatcher::check_session(const Route& route, const HttpRequest& request,
+                                                      const Identity& identity) {
+    // A page of another site can make a browser send the cookie, but it cannot read the token.
+    if (identity.by == SignedIn::By::kSession && route.method != Method::kGet &&
+        !equal_in_constant_time(identity.csrf_token, request.header("x-csrf-token"))) {
+        return problem(403,
+                       "a request by cookie that changes something needs the header X-CSRF-Token with the "
+                       "csrf_token of /api/v1/auth/me");
+    }
+    if (identity.must_change_password && !route.pattern.starts_with("/api/v1/auth/")) {
+        return problem_of_type("password-change-required", 403,
+                               "the password must be changed first: POST /api/v1/auth/password");
+    }
     return std::nullopt;
 }
 

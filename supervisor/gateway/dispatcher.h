@@ -24,6 +24,7 @@ struct RequestHead {
     std::string remote;
     std::string request_id;
     bool websocket = false;  // asks for an upgrade to WebSocket
+    bool secure = false;     // came over TLS
 };
 
 struct Admitted {
@@ -46,6 +47,8 @@ class Dispatcher {
 
   private:
     std::optional<HttpResponse> sign_in(const Route& route, HttpRequest& request);
+    static std::optional<HttpResponse> check_session(const Route& route, const HttpRequest& request,
+                                                     const Identity& identity);
 
     Context& context_;
     std::unique_ptr<Authenticator> authenticator_;

@@ -5,8 +5,11 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <condition_variable>
+#include <thread>
 
 #include "common/device_options.h"
+#include "supervisor/accounts/accounts.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/dispatcher.h"
 #include "supervisor/gateway/http_server.h"
@@ -23,17 +26,21 @@ struct Gateway::Parts {
         : services(std::move(services_)),
           indexes(services.control),
           imports(services.settings.server.data_dir),
-          context{services, indexes, imports, metrics, writes} {}
+          accounts(services.store, services.clock, passwords),
+          context{services, indexes, imports, metrics, writes, accounts} {}
 
     Services services;
     gateway::PlantIndexes indexes;
     gateway::ImportDesk imports;
     gateway::Metrics metrics;
     gateway::WriteGate writes;
+    Passwords passwords;
+    Accounts accounts;
     gateway::Context context;
     // In this order: the server uses the dispatcher until it has stopped.
     std::unique_ptr<gateway::Dispatcher> dispatcher;
     std::unique_ptr<gateway::HttpServer> server;
+    std::jthread upkeep;  // of the accounts
 };
 
 namespace {
@@ -49,6 +56,22 @@ std::string host_of(int listener) {
         return {};
     }
     return host.data();
+}
+
+void keep_up(Accounts& accounts, const Services& services, const std::stop_token& stop) {
+    constexpr std::chrono::seconds kPause{15};
+    std::mutex mutex;
+    std::condition_variable_any woken;
+    std::unique_lock lock{mutex};
+    while (!stop.stop_requested()) {
+        if (const auto done = accounts.upkeep(); !done) {
+            services.log(
+                proto::LogLevel::kWarning,
+                fmt::format("the use of tokens and sessions could not be noted: {}; trying again in {} s",
+                            done.error().message, kPause.count()));
+        }
+        woken.wait_for(lock, stop, kPause, [] { return false; });
+    }
 }
 
 }  // namespace
@@ -80,6 +103,10 @@ Result<std::uint16_t> Gateway::start() {
     auto token = load_or_create_admin_token(settings.data_dir);
     if (!token) return token.error();
 
+    const auto first = parts_->accounts.open();
+    if (!first) return first.error();
+    if (*first) parts_->services.announce_password("admin", **first);
+
     gateway::HttpOptions options;
     options.host = address->host;
     options.port = address->port;
@@ -88,7 +115,7 @@ Result<std::uint16_t> Gateway::start() {
     options.upload_dir = parts_->imports.upload_dir();
     options.max_upload_bytes = settings.max_upload_bytes;
     parts_->dispatcher = std::make_unique<gateway::Dispatcher>(
-        parts_->context, gateway::admin_token_authenticator(std::move(*token)));
+        parts_->context, gateway::account_authenticator(std::move(*token), parts_->accounts));
     parts_->server =
         std::make_unique<gateway::HttpServer>(std::move(options), *parts_->dispatcher, parts_->services.bus);
     auto port = parts_->server->start();
@@ -96,6 +123,9 @@ Result<std::uint16_t> Gateway::start() {
         parts_->server.reset();
         return port.error();
     }
+    parts_->upkeep = std::jthread{[parts = parts_.get()](const std::stop_token& stop) {
+        keep_up(parts->accounts, parts->services, stop);
+    }};
     parts_->services.log(proto::LogLevel::kInfo, fmt::format("listening on {}:{}", address->host, *port));
     return port;
 }
@@ -106,6 +136,10 @@ int Gateway::keep_listener() const {
 
 void Gateway::stop() {
     if (parts_->server) parts_->server->stop();
+    if (parts_->upkeep.joinable()) {
+        parts_->upkeep.request_stop();
+        parts_->upkeep.join();
+    }
 }
 
 }  // namespace fieldwarden::supervisor

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "common/enum_table.h"
-#include "supervisor/accounts/account_store.h"
+#include "supervisor/accounts/signed_in.h"
 #include "supervisor/gateway/stream_plan.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -22,10 +22,7 @@ enum class Method : std::uint8_t { kGet, kPost, kPatch, kDelete };
 
 using supervisor::Role;
 
-struct Identity {
-    std::string name;
-    Role role = Role::kViewer;
-};
+using Identity = SignedIn;
 
 using Query = std::vector<std::pair<std::string, std::string>>;  // decoded, in order
 
@@ -46,7 +43,8 @@ struct HttpRequest {
     std::optional<UploadedFile> upload;
     std::map<std::string, std::string, std::less<>> form;  // the other fields of an upload
     Identity identity;
-    std::string remote;  // address of the client, without its port
+    std::string remote;   // address of the client, without its port
+    bool secure = false;  // came over TLS
     std::string request_id;
 
     // "" when it is not there; the last one of several.

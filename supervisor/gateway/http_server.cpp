@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "supervisor/gateway/problem.h"
+#include "supervisor/gateway/security_headers.h"
 #include "supervisor/gateway/server_core.h"
 #include "supervisor/gateway/upload.h"
 
@@ -258,8 +259,8 @@ class Session {
         message.result(static_cast<unsigned>(response.status));
         message.reason(to_beast(reason_phrase(response.status)));
         message.set(http::field::server, "fieldwarden");
-        message.set("X-Content-Type-Options", "nosniff");
-        message.set("Cache-Control", "no-store");
+        for (const auto& [name, value] : security_headers(secure_))
+            message.set(to_beast(name), to_beast(value));
         if (!request_id_.empty()) message.set("X-Request-Id", request_id_);
         for (const auto& [name, value] : response.headers) message.set(name, value);
         if (response.status != 204) message.set(http::field::content_type, response.content_type);
@@ -310,6 +311,7 @@ class Session {
     const Route* route_ = nullptr;
     int status_ = 0;
     std::string request_id_;
+    const bool secure_ = false;  // this server speaks no TLS
 };
 
 net::awaitable<void> serve(ServerCore& core, tcp::socket socket) {

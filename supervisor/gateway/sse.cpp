@@ -7,6 +7,7 @@
 #include <boost/beast/http/write.hpp>
 
 #include "supervisor/gateway/problem.h"
+#include "supervisor/gateway/security_headers.h"
 #include "supervisor/gateway/server_core.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -61,9 +62,11 @@ net::awaitable<bool> send(EventStream& stream, const std::string& text) {
 net::awaitable<bool> send_head(EventStream& stream, const std::string& request_id) {
     http::response<http::empty_body> head{http::status::ok, 11};
     head.set(http::field::content_type, "text/event-stream");
-    head.set(http::field::cache_control, "no-store");
     head.set("X-Accel-Buffering", "no");
-    head.set("X-Content-Type-Options", "nosniff");
+    for (const auto& [name, value] : security_headers(false)) {
+        head.set(beast::string_view{name.data(), name.size()},
+                 beast::string_view{value.data(), value.size()});
+    }
     head.set("X-Request-Id", request_id);
     head.keep_alive(false);
     http::response_serializer<http::empty_body> serializer{head};
