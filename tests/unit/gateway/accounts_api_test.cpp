@@ -86,7 +86,7 @@ TEST_F(AccountsApi, TheFirstPasswordMustBeChanged) {
 TEST_F(AccountsApi, AChangeByCookieNeedsTheCsrfToken) {
     add_user("chen", "operator");
     const auto chen = login("chen", "a long password");
-    for (const std::string csrf : {std::string{}, std::string{"x"}, std::string(43, 'A')}) {
+    for (const std::string& csrf : {std::string{}, std::string{"x"}, std::string(43, 'A')}) {
         EXPECT_EQ(as({chen.cookie, csrf}, "POST", "/api/v1/tasks/T1/start").status, 403) << csrf;
         EXPECT_EQ(as({chen.cookie, csrf}, "GET", "/api/v1/tasks").status, 200) << csrf;
         EXPECT_EQ(as({chen.cookie, csrf}, "HEAD", "/api/v1/tasks").status, 200) << csrf;
