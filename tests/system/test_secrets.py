@@ -28,8 +28,8 @@ def planted(supervisor, simulator, tmp_path):
     book.device("OPC", 1, protocol="opcua", address="opc.tcp://127.0.0.1:1",
                 options=f"username=op; password={CONFIGURED['password of a device']}; reconnect_min_ms=50; reconnect_max_ms=200")
     book.point("COUNT", "D", "hr:0", "uint32").point("NODE", "OPC", "ns=2;s=a", "float64")
-    book.add("sinks", sink_code="INFLUX", type="influxdb", url="http://127.0.0.1:1/?org=o&bucket=b",
-             options=f"token={CONFIGURED['token of a sink']}")
+    book.add("sinks", sink_code="INFLUX", type="influxdb", url="http://127.0.0.1:1",
+             options=f"org=o; bucket=b; token={CONFIGURED['token of a sink']}")
     book.add("sinks", sink_code="PG", type="postgres",
              url=f"postgresql://writer:{CONFIGURED['password in the URL of a sink']}@127.0.0.1:1/plant")
     book.task("T", "D", 50, sinks="INFLUX,PG").task("U", "OPC", 200)
