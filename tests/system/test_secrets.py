@@ -62,7 +62,8 @@ def planted(supervisor, simulator, tmp_path):
     for path, body in (("/devices/OPC", {"description": "changed"}), ("/sinks/PG", {"description": "changed"}),
                        ("/devices/OPC2", {"options": {"password": "********", "username": "other"}})):
         supervisor.call("PATCH", path, json=body)
-    eventually(lambda: supervisor.get("/logs", params={"limit": 1000, "level": "warning"})["items"], "something in the logs")
+    eventually(lambda: any("OPC" in item["message"] or "127.0.0.1:1" in item["message"] for item in supervisor.get("/tasks/U/logs", params={"limit": 1000})["items"]),
+               "the device that is not there, in the log")
     return supervisor, job, {**CONFIGURED, **accounts}, accounts
 
 
@@ -88,7 +89,7 @@ def test_no_answer_of_the_api_shows_a_secret(planted):
             targets = [path.replace("{id}", str(each)) for each in ids]
         for target in targets:
             answer = supervisor.http.get(supervisor.base + target, params={"device_code": "OPC"} if target.endswith("/history") else {}, timeout=60)
-            assert answer.status_code < 500, f"{target}: {answer.status_code}"
+            assert answer.status_code < 500 or target.endswith("/browse"), f"{target}: {answer.status_code}"  # nobody answers there
             assert not leaks(answer.content, secrets), target
             assert not leaks(str(answer.headers), secrets), target
             asked += answer.status_code == 200
