@@ -75,13 +75,34 @@ std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
     return admitted;
 }
 
+namespace {
+
+// What identify() needs of a request, for as long as a stream lasts.
+HttpRequest credentials_of(const HttpRequest& request) {
+    HttpRequest credentials;
+    for (const auto* name : {"authorization", "cookie", "sec-websocket-protocol"}) {
+        const auto found = request.headers.find(name);
+        if (found != request.headers.end()) credentials.headers.insert(*found);
+    }
+    return credentials;
+}
+
+}  // namespace
+
+std::optional<Identity> Dispatcher::identify(const HttpRequest& request, bool websocket) const {
+    if (const auto token = bearer_token(request, websocket); !token.empty()) {
+        return authenticator_->identify(token);
+    }
+    const auto cookie = session_cookie(request);
+    return cookie.empty() ? std::nullopt : authenticator_->identify_session(cookie);
+}
+
 std::optional<HttpResponse> Dispatcher::sign_in(const Route& route, HttpRequest& request) {
     if (!route.role) return std::nullopt;
-    const auto token = bearer_token(request, route.kind == RouteKind::kWebSocket);
+    const bool websocket = route.kind == RouteKind::kWebSocket;
+    const auto token = bearer_token(request, websocket);
     const auto cookie = token.empty() ? session_cookie(request) : std::string{};
-    auto identity = !token.empty()    ? authenticator_->identify(token)
-                    : !cookie.empty() ? authenticator_->identify_session(cookie)
-                                      : std::nullopt;
+    auto identity = identify(request, websocket);
     if (!identity) {
         if (!token.empty()) {
             if (const auto wait = throttle_.fail(request.remote, context_.services.clock.mono_now())) {
@@ -125,7 +146,16 @@ std::optional<HttpResponse> Dispatcher::check_session(const Route& route, const 
 
 HttpResponse Dispatcher::call(const Admitted& admitted) {
     try {
-        return admitted.route->handler(admitted.request, context_);
+        auto response = admitted.route->handler(admitted.request, context_);
+        if (response.stream && admitted.route->role) {
+            response.stream->still_allowed = [this, role = *admitted.route->role,
+                                              websocket = admitted.route->kind == RouteKind::kWebSocket,
+                                              head = credentials_of(admitted.request)] {
+                const auto identity = identify(head, websocket);
+                return identity && identity->role >= role;
+            };
+        }
+        return response;
     } catch (const std::exception& error) {
         log(proto::LogLevel::kError,
             fmt::format("{} {} (request {}) failed: {}", to_name(admitted.route->method),

@@ -129,7 +129,9 @@ net::awaitable<void> run_event_stream(ServerCore& core, std::shared_ptr<Connecti
         std::string text = "retry: 2000\n\n";
         for (const auto& message : plan.first) append_message(text, message);
         subscribe(plan, stream->client);
-        while (!stream->ended) {
+        Permission permission{plan};
+        auto beat = std::chrono::steady_clock::now() + core.options.heartbeat;
+        while (!stream->ended && permission.lasts()) {
             while (text.size() < kWriteTogether) {
                 const auto messages = co_await next_messages(core, plan, stream->client);
                 if (messages.empty()) break;
@@ -142,12 +144,14 @@ net::awaitable<void> run_event_stream(ServerCore& core, std::shared_ptr<Connecti
                 const bool sent = co_await send(*stream, text);
                 if (!sent) break;
                 text.clear();
+                beat = std::chrono::steady_clock::now() + core.options.heartbeat;
                 continue;
             }
-            stream->wakeup.expires_after(core.options.heartbeat);
+            const auto now = std::chrono::steady_clock::now();
+            stream->wakeup.expires_at(std::min(beat, now + Permission::kEvery));
             if (!stream->client.idle() || stream->ended) continue;
             const auto [error] = co_await stream->wakeup.async_wait(as_value);
-            if (!error) text = ": heartbeat\n\n";
+            if (!error && std::chrono::steady_clock::now() >= beat) text = ": heartbeat\n\n";
         }
     }
     // The watcher may hold the stream a moment longer; the connection must not call into it any more.

@@ -1,5 +1,6 @@
 """Accounts of the real program: the first password, the forced change, roles over every route, tokens, restarts."""
 import re
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -7,7 +8,7 @@ import threading
 import pytest
 import requests
 
-from harness import BIN, eventually
+from harness import BIN, counter_plant, eventually
 from http_support import METHODS, is_event_stream, is_websocket
 
 FIRST = re.compile(r"sign in as 'admin' with the one-time password (\S+) ")
@@ -212,6 +213,34 @@ def test_a_websocket_takes_the_cookie_of_its_own_pages_only(supervisor):
         session = chen.session if cookie else requests.Session()
         with session.get(f"{supervisor.base}/ws", headers={**handshake, "Origin": origin}, stream=True, timeout=10) as answer:
             assert answer.status_code == expected, origin
+
+
+def test_an_open_stream_ends_with_the_right_to_it(supervisor, simulator, tmp_path):
+    supervisor.import_workbook(counter_plant(tmp_path / "plant.xlsx", simulator.ports[0]))
+    supervisor.start_task("T")
+    add_user(supervisor, "chen", "viewer")
+    chen = signed_in(supervisor, "chen")
+    host = supervisor.base.removeprefix("http://")
+    cookie = chen.session.cookies["fieldwarden_session"]
+    address, port = host.rsplit(":", 1)
+    connection = socket.create_connection((address, int(port)), timeout=30)
+    connection.sendall((
+        f"GET /ws/processor-status HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://{host}\r\n"
+        f"Cookie: fieldwarden_session={cookie}\r\n\r\n").encode())
+    said = connection.recv(4096)
+    assert said.startswith(b"HTTP/1.1 101 ")
+    events = chen.session.get(f"{supervisor.base}/api/v1/tasks/T/stream", stream=True, timeout=30)
+    assert events.status_code == 200
+    supervisor.api("PATCH", "/users/chen", 200, json={"disabled": True})
+    while events.raw.read(1):  # ends, or the read times out
+        pass
+    # The last frame says why (RFC 6455: 1008), and the connection ends.
+    while b"signed out" not in said:
+        more = connection.recv(4096)
+        assert more, "the socket ended without a word"
+        said += more
+    connection.close()
 
 
 def test_the_command_line(supervisor, tmp_path):
