@@ -48,6 +48,15 @@ void log_line(proto::LogLevel level, std::string_view message) {
     fmt::print(stderr, "{} {:<8} {}\n", format_rfc3339(system_clock().utc_now()), to_name(level), message);
 }
 
+// To the journal or the terminal only: the line is in no file of ours.
+void announce_password(std::string_view username, std::string_view password) {
+    log_line(
+        proto::LogLevel::kInfo,
+        fmt::format("first start: sign in as '{}' with the one-time password {} and choose another; it is "
+                    "not shown again",
+                    username, password));
+}
+
 int fail(std::string_view message) {
     log_line(proto::LogLevel::kError, message);
     return 1;
@@ -202,6 +211,7 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
         .version = std::string{kVersion},
         .listener = listener,
         .log = log,
+        .announce_password = announce_password,
     }};
     const auto port = gateway.start();
     if (!port) {

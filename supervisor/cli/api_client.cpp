@@ -250,6 +250,16 @@ Result<Json> ApiClient::post(const std::string& path, const Json& body, const st
     return json_call(call);
 }
 
+Result<Json> ApiClient::patch(const std::string& path, const Json& body) {
+    const auto text = dumped(body);
+    Call call;
+    call.path = path;
+    call.label = "waiting for the supervisor";
+    call.method = "PATCH";
+    call.body = &text;
+    return json_call(call);
+}
+
 Result<Json> ApiClient::remove(const std::string& path) {
     Call call;
     call.path = path;

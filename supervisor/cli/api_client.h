@@ -37,6 +37,7 @@ class ApiClient {
     Result<Json> get(const std::string& path, const std::string& label = "waiting for the supervisor");
     Result<Json> post(const std::string& path, const Json& body,
                       const std::string& label = "waiting for the supervisor");
+    Result<Json> patch(const std::string& path, const Json& body);
     Result<Json> remove(const std::string& path);  // DELETE
     // multipart/form-data with the file as part `file`.
     Result<Json> upload(const std::string& path, const std::string& file, const std::string& file_name,

@@ -46,7 +46,10 @@ class Dispatcher {
     void log(proto::LogLevel level, std::string_view line) const { context_.services.log(level, line); }
 
   private:
+    [[nodiscard]] std::optional<Identity> identify(const HttpRequest& request, bool websocket) const;
     std::optional<HttpResponse> sign_in(const Route& route, HttpRequest& request);
+    static std::optional<HttpResponse> check_session(const Route& route, const HttpRequest& request,
+                                                     const Identity& identity);
 
     Context& context_;
     std::unique_ptr<Authenticator> authenticator_;

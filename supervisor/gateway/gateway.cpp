@@ -7,8 +7,11 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <condition_variable>
+#include <thread>
 
 #include "common/device_options.h"
+#include "supervisor/accounts/accounts.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/dispatcher.h"
 #include "supervisor/gateway/http_server.h"
@@ -25,17 +28,21 @@ struct Gateway::Parts {
         : services(std::move(services_)),
           indexes(services.control),
           imports(services.settings.server.data_dir),
-          context{services, indexes, imports, metrics, writes} {}
+          accounts(services.store, services.clock, passwords),
+          context{services, indexes, imports, metrics, writes, accounts} {}
 
     Services services;
     gateway::PlantIndexes indexes;
     gateway::ImportDesk imports;
     gateway::Metrics metrics;
     gateway::WriteGate writes;
+    Passwords passwords;
+    Accounts accounts;
     gateway::Context context;
     // In this order: the server uses the dispatcher until it has stopped.
     std::unique_ptr<gateway::Dispatcher> dispatcher;
     std::unique_ptr<gateway::HttpServer> server;
+    std::jthread upkeep;  // of the accounts
 };
 
 namespace {
@@ -65,6 +72,22 @@ Status tell_pin(const std::string& path, const gateway::Tls* tls) {
     file.flush();
     if (!file) return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", path, errno_text(errno)));
     return {};
+}
+
+void keep_up(Accounts& accounts, const Services& services, const std::stop_token& stop) {
+    constexpr std::chrono::seconds kPause{15};
+    std::mutex mutex;
+    std::condition_variable_any woken;
+    std::unique_lock lock{mutex};
+    while (!stop.stop_requested()) {
+        if (const auto done = accounts.upkeep(); !done) {
+            services.log(
+                proto::LogLevel::kWarning,
+                fmt::format("the use of tokens and sessions could not be noted: {}; trying again in {} s",
+                            done.error().message, kPause.count()));
+        }
+        woken.wait_for(lock, stop, kPause, [] { return false; });
+    }
 }
 
 }  // namespace
@@ -98,6 +121,10 @@ Result<std::uint16_t> Gateway::start() {
     auto token = load_or_create_admin_token(settings.data_dir);
     if (!token) return token.error();
 
+    const auto first = parts_->accounts.open();
+    if (!first) return first.error();
+    if (*first) parts_->services.announce_password("admin", **first);
+
     gateway::HttpOptions options;
     const auto pin_path = settings.data_dir + "/run/tls_pin";
     if (tls_files.wanted()) {
@@ -120,7 +147,7 @@ Result<std::uint16_t> Gateway::start() {
     options.upload_dir = parts_->imports.upload_dir();
     options.max_upload_bytes = settings.max_upload_bytes;
     parts_->dispatcher = std::make_unique<gateway::Dispatcher>(
-        parts_->context, gateway::admin_token_authenticator(std::move(*token)));
+        parts_->context, gateway::account_authenticator(std::move(*token), parts_->accounts));
     parts_->server =
         std::make_unique<gateway::HttpServer>(std::move(options), *parts_->dispatcher, parts_->services.bus);
     auto port = parts_->server->start();
@@ -128,6 +155,9 @@ Result<std::uint16_t> Gateway::start() {
         parts_->server.reset();
         return port.error();
     }
+    parts_->upkeep = std::jthread{[parts = parts_.get()](const std::stop_token& stop) {
+        keep_up(parts->accounts, parts->services, stop);
+    }};
     parts_->services.log(
         proto::LogLevel::kInfo,
         fmt::format("listening on {}{}:{}", tls_files.wanted() ? "https://" : "", address->host, *port));
@@ -140,6 +170,10 @@ int Gateway::keep_listener() const {
 
 void Gateway::stop() {
     if (parts_->server) parts_->server->stop();
+    if (parts_->upkeep.joinable()) {
+        parts_->upkeep.request_stop();
+        parts_->upkeep.join();
+    }
 }
 
 }  // namespace fieldwarden::supervisor

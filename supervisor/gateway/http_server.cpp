@@ -18,6 +18,7 @@
 
 #include "supervisor/gateway/problem.h"
 #include "supervisor/gateway/representation.h"
+#include "supervisor/gateway/security_headers.h"
 #include "supervisor/gateway/server_core.h"
 #include "supervisor/gateway/upload.h"
 
@@ -189,7 +190,7 @@ class Session {
             co_return co_await refuse(std::move(*refusal));
         auto admitted = std::get<Admitted>(std::move(admission));
         route_ = admitted.route;
-        note_.user = admitted.request.identity.name;
+        note_.user = admitted.request.identity.username;
 
         auto refusal = co_await read_body(admitted);
         if (refusal) co_return co_await refuse(std::move(*refusal));
@@ -301,7 +302,7 @@ class Session {
     }
 
     net::awaitable<bool> run_stream(const Admitted& admitted, HttpResponse response) {
-        const StreamPlace place{core_, admitted.request.identity.name};
+        const StreamPlace place{core_, admitted.request.identity.username};
         if (!place.granted()) {
             auto refusal =
                 problem(429, fmt::format("{} has {} streams open, the most that are allowed; close some, or "
@@ -330,9 +331,8 @@ class Session {
         message.result(static_cast<unsigned>(response.status));
         message.reason(to_beast(reason_phrase(response.status)));
         message.set(http::field::server, "fieldwarden");
-        message.set("X-Content-Type-Options", "nosniff");
-        message.set("Cache-Control", "no-store");
-        if (stream_.is_secure()) message.set("Strict-Transport-Security", "max-age=31536000");
+        for (const auto& [name, value] : security_headers(stream_.is_secure()))
+            message.set(to_beast(name), to_beast(value));
         if (!request_id_.empty()) message.set("X-Request-Id", request_id_);
         for (const auto& [name, value] : response.headers) message.set(name, value);
         const bool bodiless = response.status == 204 || response.status == 304;

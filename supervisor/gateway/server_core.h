@@ -96,6 +96,23 @@ net::awaitable<std::invoke_result_t<F>> run_on(net::thread_pool& pool, F functio
 // The messages of the client's next event; empty when none waits. Rendered on the pool when the plan says so.
 net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const StreamPlan& plan,
                                                          HubClient& client);
+// Asks the plan whether the stream may go on, at most once in a while.
+class Permission {
+  public:
+    static constexpr std::chrono::seconds kEvery{2};
+
+    explicit Permission(const StreamPlan& plan) : plan_(plan) {}
+    bool lasts() {
+        const auto now = std::chrono::steady_clock::now();
+        if (!plan_.still_allowed || now - asked_ < kEvery) return true;
+        asked_ = now;
+        return plan_.still_allowed();
+    }
+
+  private:
+    const StreamPlan& plan_;
+    std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
+};
 // Puts the plan's topics in force.
 void subscribe(const StreamPlan& plan, HubClient& client);
 // {"missed": n}: the client lost n events because it was slow, or asked to resume from too far back.

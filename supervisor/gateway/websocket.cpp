@@ -186,10 +186,15 @@ net::awaitable<void> run_websocket(ServerCore& core, std::shared_ptr<Connection>
         if (!reachable) break;
     }
     subscribe(client->plan, client->client);
+    Permission permission{client->plan};
     while (reachable && !client->ended) {
+        if (!permission.lasts()) {
+            client->end({websocket::close_code::policy_error, "signed out"});
+            break;
+        }
         reachable = co_await send_waiting(*client);
         if (!reachable || client->ended || !client->replies.empty() || !client->client.idle()) continue;
-        client->wakeup.expires_at(net::steady_timer::time_point::max());
+        client->wakeup.expires_after(Permission::kEvery);
         co_await client->wakeup.async_wait(as_value);
     }
     connection->end = nullptr;

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "gateway_fixture.h"
+#include "supervisor/accounts/accounts.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/http_server.h"
 #include "supervisor/gateway/import_desk.h"
@@ -28,7 +29,8 @@ class LimitsTest : public GatewayFixture {
             : services(std::move(services_)),
               indexes(services.control),
               imports(services.settings.server.data_dir),
-              context{services, indexes, imports, metrics, writes},
+              accounts(services.store, services.clock, passwords),
+              context{services, indexes, imports, metrics, writes, accounts},
               dispatcher(context, gateway::admin_token_authenticator("a-token-for-these-tests")),
               server(std::move(options), dispatcher, services.bus) {}
 
@@ -37,6 +39,8 @@ class LimitsTest : public GatewayFixture {
         gateway::ImportDesk imports;
         gateway::Metrics metrics;
         gateway::WriteGate writes;
+        Passwords passwords;
+        Accounts accounts;
         gateway::Context context;
         gateway::Dispatcher dispatcher;
         gateway::HttpServer server;
