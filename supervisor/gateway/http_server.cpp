@@ -265,7 +265,7 @@ class Session {
         if (response.status != 204) message.set(http::field::content_type, response.content_type);
         message.body() = std::move(response.body);
         const auto size = message.body().size();
-        if (response.status != 204) message.content_length(size);
+        if (response.status != 204 && response.status != 304) message.content_length(size);
         message.keep_alive(keep_alive);
 
         stream_.expires_at(transfer_deadline(SteadyClock::now(), size));
