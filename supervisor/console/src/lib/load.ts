@@ -1,4 +1,4 @@
-import { onScopeDispose, ref, shallowRef, watch, type Ref, type ShallowRef } from 'vue'
+import { onScopeDispose, ref, shallowRef, watch, type Ref, type ShallowRef, type WatchSource } from 'vue'
 
 /** Raised by the refresh button in the header: every page loads anew. */
 export const refreshTick = ref(0)
@@ -11,7 +11,7 @@ export interface Loaded<T> {
 }
 
 /** Loads now, whenever `sources` change, on refresh, and every `everyMs` while the page is seen. The newest answer wins. */
-export function useLoad<T>(fetcher: () => Promise<T>, sources: (() => unknown)[] = [], everyMs = 0): Loaded<T> {
+export function useLoad<T>(fetcher: () => Promise<T>, sources: WatchSource[] = [], everyMs = 0): Loaded<T> {
   const data = shallowRef<T>()
   const error = shallowRef<unknown>()
   const loading = ref(false)
