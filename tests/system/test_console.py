@@ -169,6 +169,7 @@ def test_from_sign_in_to_live_values(supervisor, browser, plant):
     browser.find("[data-test=start-new]", 60)
     browser.picture("import-applied")
     browser.click("[data-test=start-new]")
+    eventually(lambda: "tasks are starting" in browser.text(), "the word that the new tasks start")
     supervisor.wait_running("WELD_LINE_1", 60)
 
     browser.open("/")
