@@ -2,7 +2,7 @@
 import type { App } from 'vue'
 import {
   ElAlert, ElButton, ElCheckbox, ElConfigProvider, ElDatePicker, ElDialog, ElDrawer, ElDropdown, ElDropdownItem,
-  ElDropdownMenu, ElInput, ElOption, ElPagination, ElProgress, ElRadioButton, ElRadioGroup, ElSelect, ElSwitch,
+  ElDropdownMenu, ElInput, ElOption, ElPagination, ElProgress, ElSelect, ElSwitch,
   ElTabPane, ElTabs, ElTooltip,
 } from 'element-plus'
 import 'element-plus/theme-chalk/base.css'
@@ -24,8 +24,6 @@ import 'element-plus/theme-chalk/el-overlay.css'
 import 'element-plus/theme-chalk/el-pagination.css'
 import 'element-plus/theme-chalk/el-popper.css'
 import 'element-plus/theme-chalk/el-progress.css'
-import 'element-plus/theme-chalk/el-radio-button.css'
-import 'element-plus/theme-chalk/el-radio-group.css'
 import 'element-plus/theme-chalk/el-scrollbar.css'
 import 'element-plus/theme-chalk/el-select.css'
 import 'element-plus/theme-chalk/el-select-dropdown.css'
@@ -38,7 +36,7 @@ import 'element-plus/theme-chalk/el-tooltip.css'
 export function installElements(app: App): void {
   for (const part of [
     ElAlert, ElButton, ElCheckbox, ElConfigProvider, ElDatePicker, ElDialog, ElDrawer, ElDropdown, ElDropdownItem,
-    ElDropdownMenu, ElInput, ElOption, ElPagination, ElProgress, ElRadioButton, ElRadioGroup, ElSelect, ElSwitch,
+    ElDropdownMenu, ElInput, ElOption, ElPagination, ElProgress, ElSelect, ElSwitch,
     ElTabPane, ElTabs, ElTooltip,
   ]) {
     app.use(part)
