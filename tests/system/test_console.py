@@ -177,6 +177,7 @@ def test_from_sign_in_to_live_values(supervisor, browser, plant):
     eventually(lambda: re.match(r"[1-9]", browser.text("[data-test=running]")), "running tasks in the overview")
     eventually(lambda: re.match(r"[1-9]", browser.text("[data-test=rate]")), "a rate in the overview")
     eventually(lambda: browser.text(".link").strip() == "live", "the live connection")
+    eventually(lambda: re.match(r"\d", browser.text("[data-test=pending]")), "the backlog in the overview")
 
     browser.open("/tasks/WELD_LINE_1")
     first = eventually(lambda: re.match(r"[1-9][\d,]*", browser.text("[data-test=points-read]")), "points read")[0]
