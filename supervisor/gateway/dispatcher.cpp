@@ -7,6 +7,7 @@
 
 #include "supervisor/gateway/metrics.h"
 #include "supervisor/gateway/problem.h"
+#include "supervisor/gateway/static_files.h"
 #include "supervisor/gateway/uri.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -34,6 +35,10 @@ std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
             "segment or too many parameters");
     }
     auto match = router_.match(head.method, target->segments);
+    const bool reads = head.method == "GET" || head.method == "HEAD";
+    if (match.allowed.empty() && reads && is_console_path(target->segments)) {
+        match = router_.match(head.method, {});
+    }
     if (match.allowed.empty()) {
         return problem(404, fmt::format("there is nothing at {}", target->path().substr(0, 200)));
     }

@@ -5,9 +5,9 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
-#include <condition_variable>
 #include <thread>
 
 #include "common/device_options.h"
