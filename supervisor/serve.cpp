@@ -222,7 +222,8 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
         return fail(written.error().message);
 
     const auto address = settings.server.listen.substr(0, settings.server.listen.rfind(':'));
-    log(proto::LogLevel::kInfo, fmt::format("fieldwarden {} serves http://{}:{} from {} (pid {})", kVersion,
+    log(proto::LogLevel::kInfo, fmt::format("fieldwarden {} serves {}://{}:{} from {} (pid {})", kVersion,
+                                            settings.server.tls_certificate.empty() ? "http" : "https",
                                             address, *port, data_dir, ::getpid()));
     systemd::notify_ready();
     signals.watch(supervisor);
