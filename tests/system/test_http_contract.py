@@ -177,7 +177,7 @@ def test_both_aliases_and_the_trailing_slash(server):  # noqa: F811
 
 
 def test_undocumented_paths_do_not_exist(server, contract):  # noqa: F811
-    for path in ("/api", "/api/v1", "/api/v2/sites", "/api/v1/auth", "/api/v1/roles", "/index.html", "/wsx"):
+    for path in ("/api", "/api/v1", "/api/v2/sites", "/api/v1/auth", "/api/v1/roles", "/api/index.html", "/ws/index.html"):
         assert path not in contract["paths"]
         assert server.call("get", path).status_code == 404, path
 
