@@ -97,8 +97,10 @@ def test_leaking_descriptors_restart_the_worker(make_supervisor, simulator, tmp_
 
 def test_too_much_processor_time_asks_for_a_person(make_supervisor, simulator, tmp_path):
     supervisor = make_supervisor(**QUICK)
-    supervisor.import_workbook(counter_plant(tmp_path / "p.xlsx", simulator.ports[0], period_ms=10,
-                                             options="cpu_percent=1; log_level=error"))
+    book = Workbook().device("D", simulator.ports[0])
+    for number in range(1000):
+        book.point(f"P{number}", "D", f"hr:{100 + 2 * number}", "float32")
+    supervisor.import_workbook(book.task("T", "D", 10, options="cpu_percent=1; log_level=error").save(tmp_path / "p.xlsx"))
     session = supervisor.api("POST", "/tasks/T/start", 202)["session_id"]
     pid = supervisor.wait_running("T")["pid"]
     wait_for_strategies(supervisor, session, [("alert_operator", "resource_exhaustion")])
