@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 #include "supervisor/cli/json_text.h"
 #include "supervisor/cli/terminal.h"
@@ -28,6 +29,14 @@ struct MimeFree {
 };
 
 }  // namespace
+
+std::string first_line_of(const std::string& path) {
+    std::string line;
+    std::ifstream file{path};
+    std::getline(file, line);
+    while (line.ends_with('\r') || line.ends_with(' ')) line.pop_back();
+    return line;
+}
 
 struct ApiClient::Handle {
     CURL* curl = nullptr;
@@ -61,10 +70,10 @@ struct ApiClient::Call {
     long status = 0;
 };
 
-ApiClient::ApiClient(std::string server, std::string token, std::string pin, std::string authorities)
+ApiClient::ApiClient(std::string server, std::string token, std::string pin_file, std::string authorities)
     : server_(std::move(server)),
       token_(std::move(token)),
-      pin_(std::move(pin)),
+      pin_file_(std::move(pin_file)),
       authorities_(std::move(authorities)),
       handle_(std::make_unique<Handle>()) {
     if (server_.find("://") == std::string::npos) server_ = "http://" + server_;
@@ -91,9 +100,8 @@ std::string ApiClient::escaped(std::string_view text) {
     return out;
 }
 
-Status ApiClient::perform(Call& call) {
+int ApiClient::transfer(Call& call, const std::string& pin) {
     CURL* curl = handle_->curl;
-    if (curl == nullptr) return make_error(ErrorKind::kInternal, "the HTTP library does not start");
     curl_easy_reset(curl);
     call.curl = curl;
     ProgressLine progress{call.label};
@@ -120,9 +128,9 @@ Status ApiClient::perform(Call& call) {
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutSeconds);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, call.timeout_seconds);
-    if (!pin_.empty()) {
+    if (!pin.empty()) {
         // The key alone says who it is.
-        curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, pin_.c_str());
+        curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, pin.c_str());
         curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
     } else if (!authorities_.empty()) {
@@ -165,6 +173,18 @@ Status ApiClient::perform(Call& call) {
     }
     const CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &call.status);
+    return code;
+}
+
+Status ApiClient::perform(Call& call) {
+    if (handle_->curl == nullptr) return make_error(ErrorKind::kInternal, "the HTTP library does not start");
+    const auto pin = first_line_of(pin_file_);
+    auto code = static_cast<CURLcode>(transfer(call, pin));
+    if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) {
+        // The server may take up a renewed certificate with this very connection, and has then told its pin.
+        if (const auto renewed = first_line_of(pin_file_); renewed != pin)
+            code = static_cast<CURLcode>(transfer(call, renewed));
+    }
     if (call.ended_by_sink) return {};
     if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
         return make_error(ErrorKind::kInvalidArgument,

@@ -20,12 +20,15 @@ namespace fieldwarden::supervisor::cli {
 
 using Json = nlohmann::json;
 
+// Without what ends it; "" for no file or one that cannot be read.
+std::string first_line_of(const std::string& path);
+
 class ApiClient {
   public:
     // `server`: "http://host:port" or "host:port".
-    // `pin`: of the server's certificate ("sha256//…"), which is then trusted whoever signed it; "": the
-    // system's authorities decide, or those in the file `authorities`.
-    ApiClient(std::string server, std::string token, std::string pin = {}, std::string authorities = {});
+    // `pin_file` holds the pin of the server's certificate ("sha256//…"), which is then trusted whoever
+    // signed it; "": the system's authorities decide, or those in the file `authorities`.
+    ApiClient(std::string server, std::string token, std::string pin_file = {}, std::string authorities = {});
     ~ApiClient();
     ApiClient(const ApiClient&) = delete;
     ApiClient& operator=(const ApiClient&) = delete;
@@ -58,11 +61,12 @@ class ApiClient {
     struct Call;
     Result<Json> json_call(Call& call);
     Status perform(Call& call);
+    int transfer(Call& call, const std::string& pin);  // a CURLcode
     [[nodiscard]] Error refused(long status, const std::string& body) const;
 
     std::string server_;
     std::string token_;
-    std::string pin_;
+    std::string pin_file_;
     std::string authorities_;
     struct Handle;
     std::unique_ptr<Handle> handle_;

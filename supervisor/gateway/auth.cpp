@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,31 +9,12 @@
 #include <array>
 #include <cerrno>
 
+#include "supervisor/accounts/secrets.h"
 #include "supervisor/gateway/gateway.h"
 
 namespace fieldwarden::supervisor {
 
 namespace {
-
-constexpr std::size_t kTokenBytes = 32;
-
-std::string base64url(const std::array<unsigned char, kTokenBytes>& bytes) {
-    // RFC 4648, section 5, without padding.
-    constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    std::string text;
-    unsigned pending = 0;
-    unsigned bits = 0;
-    for (const auto byte : bytes) {
-        pending = (pending << 8) | byte;
-        bits += 8;
-        while (bits >= 6) {
-            bits -= 6;
-            text.push_back(kDigits[(pending >> bits) & 0x3f]);
-        }
-    }
-    if (bits > 0) text.push_back(kDigits[(pending << (6 - bits)) & 0x3f]);
-    return text;
-}
 
 Result<std::string> read_token(int fd, const std::string& path) {
     std::array<char, 512> buffer{};
@@ -57,12 +37,9 @@ Result<std::string> read_token(int fd, const std::string& path) {
 }
 
 Result<std::string> write_token(int fd, const std::string& path) {
-    std::array<unsigned char, kTokenBytes> random{};
-    if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
-        return make_error(ErrorKind::kIo, fmt::format("no random bytes for {}: {}", path, errno_text(errno)));
-    }
-    const auto token = base64url(random);
-    const auto line = token + "\n";
+    auto token = random_secret();
+    if (!token) return token;
+    const auto line = *token + "\n";
     if (::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size()) || ::fsync(fd) != 0) {
         return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", path, errno_text(errno)));
     }

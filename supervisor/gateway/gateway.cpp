@@ -61,17 +61,39 @@ std::string host_of(int listener) {
 }
 
 // Lets the command line on this machine know the server's certificate whoever signed it.
-Status tell_pin(const std::string& path, const gateway::Tls* tls) {
-    if (tls == nullptr) {
-        std::error_code ignored;
-        std::filesystem::remove(path, ignored);
-        return {};
+Status tell_pin(const std::string& path, const std::string& pin) {
+    const auto fresh = path + ".new";
+    {
+        std::ofstream file{fresh, std::ios::trunc};
+        file << pin << '\n';
+        file.flush();
+        if (!file)
+            return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", fresh, errno_text(errno)));
     }
-    std::ofstream file{path, std::ios::trunc};
-    file << tls->pin() << '\n';
-    file.flush();
-    if (!file) return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", path, errno_text(errno)));
+    std::error_code error;
+    std::filesystem::rename(fresh, path, error);
+    if (error) return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", path, error.message()));
     return {};
+}
+
+// Null without TLS.
+Result<std::unique_ptr<gateway::Tls>> load_tls(const Services& services) {
+    const gateway::TlsFiles files{services.settings.server.tls_certificate,
+                                  services.settings.server.tls_private_key};
+    const auto pin_path = services.settings.server.data_dir + "/run/tls_pin";
+    if (!files.wanted()) {
+        std::error_code ignored;
+        std::filesystem::remove(pin_path, ignored);
+        return nullptr;
+    }
+    auto tls =
+        gateway::Tls::load(files, services.log, [log = services.log, pin_path](const std::string& pin) {
+            if (const auto told = tell_pin(pin_path, pin); !told)
+                log(proto::LogLevel::kError, told.error().message);
+        });
+    if (!tls) return tls;
+    if (const auto told = tell_pin(pin_path, (*tls)->pin()); !told) return told.error();
+    return tls;
 }
 
 void keep_up(Accounts& accounts, const Services& services, const std::stop_token& stop) {
@@ -107,8 +129,8 @@ Result<std::uint16_t> Gateway::start() {
     }
     const int listener = parts_->services.listener;
     const auto host = listener < 0 ? address->host : host_of(listener);
-    const gateway::TlsFiles tls_files{settings.tls_certificate, settings.tls_private_key};
-    if (!is_loopback(host) && !tls_files.wanted() && !settings.allow_insecure_listen) {
+    const bool secure = !settings.tls_certificate.empty();
+    if (!is_loopback(host) && !secure && !settings.allow_insecure_listen) {
         return make_error(
             ErrorKind::kInvalidArgument,
             fmt::format(
@@ -126,13 +148,9 @@ Result<std::uint16_t> Gateway::start() {
     if (*first) parts_->services.announce_password("admin", **first);
 
     gateway::HttpOptions options;
-    const auto pin_path = settings.data_dir + "/run/tls_pin";
-    if (tls_files.wanted()) {
-        auto tls = gateway::Tls::load(tls_files, parts_->services.log);
-        if (!tls) return tls.error();
-        options.tls = std::move(*tls);
-    }
-    if (const auto told = tell_pin(pin_path, options.tls.get()); !told) return told.error();
+    auto tls = load_tls(parts_->services);
+    if (!tls) return tls.error();
+    options.tls = std::move(*tls);
     if (settings.access_log) {
         options.access_log = std::make_unique<gateway::AccessLog>(
             settings.data_dir + "/log/access.jsonl",
@@ -158,9 +176,8 @@ Result<std::uint16_t> Gateway::start() {
     parts_->upkeep = std::jthread{[parts = parts_.get()](const std::stop_token& stop) {
         keep_up(parts->accounts, parts->services, stop);
     }};
-    parts_->services.log(
-        proto::LogLevel::kInfo,
-        fmt::format("listening on {}{}:{}", tls_files.wanted() ? "https://" : "", address->host, *port));
+    parts_->services.log(proto::LogLevel::kInfo,
+                         fmt::format("listening on {}{}:{}", secure ? "https://" : "", address->host, *port));
     return port;
 }
 

@@ -49,13 +49,25 @@ std::string_view strong_part(std::string_view tag) {
     return tag.starts_with("W/") ? tag.substr(2) : tag;
 }
 
+bool is_text(std::string_view content_type) {
+    return content_type.starts_with("text/") || content_type.starts_with("application/json") ||
+           content_type.starts_with("application/problem+json") || content_type.starts_with("image/svg+xml");
+}
+
+std::string_view header_of(const HttpResponse& response, std::string_view name) {
+    const auto found =
+        std::ranges::find_if(response.headers, [&](const auto& header) { return header.first == name; });
+    return found == response.headers.end() ? std::string_view{} : std::string_view{found->second};
+}
+
+}  // namespace
+
 bool has_already(std::string_view if_none_match, std::string_view tag) {
     return any_of_list(if_none_match, [&](std::string_view offered) {
         return offered == "*" || (!offered.empty() && strong_part(offered) == strong_part(tag));
     });
 }
 
-// "gzip", "gzip;q=0.5", "*": taken; "gzip;q=0" is not.
 bool takes_gzip(std::string_view accept_encoding) {
     bool any = false;
     bool named = false;
@@ -78,19 +90,6 @@ bool takes_gzip(std::string_view accept_encoding) {
     });
     return named || (any && !refused);
 }
-
-bool is_text(std::string_view content_type) {
-    return content_type.starts_with("text/") || content_type.starts_with("application/json") ||
-           content_type.starts_with("application/problem+json") || content_type.starts_with("image/svg+xml");
-}
-
-std::string_view header_of(const HttpResponse& response, std::string_view name) {
-    const auto found =
-        std::ranges::find_if(response.headers, [&](const auto& header) { return header.first == name; });
-    return found == response.headers.end() ? std::string_view{} : std::string_view{found->second};
-}
-
-}  // namespace
 
 HttpResponse represent(const HttpRequest& request, HttpResponse response) {
     if (request.method != Method::kGet || response.status != 200 || response.stream) return response;

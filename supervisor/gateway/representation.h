@@ -1,6 +1,8 @@
 // What an answer looks like on the wire: conditional requests (RFC 9110, 13.1.2) and compression (8.4). Pure.
 #pragma once
 
+#include <string_view>
+
 #include "supervisor/gateway/http.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -9,5 +11,10 @@ namespace fieldwarden::supervisor::gateway {
 // that, and packs what is text and worth it for a client that takes gzip. Any other answer is returned as it
 // is.
 HttpResponse represent(const HttpRequest& request, HttpResponse response);
+
+// Whether If-None-Match names this tag: a list, compared weakly, or * (RFC 9110, 13.1.2).
+bool has_already(std::string_view if_none_match, std::string_view tag);
+// Whether Accept-Encoding allows gzip: by name or by *, with a weight above nought (RFC 9110, 12.5.3).
+bool takes_gzip(std::string_view accept_encoding);
 
 }  // namespace fieldwarden::supervisor::gateway

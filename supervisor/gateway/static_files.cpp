@@ -7,6 +7,7 @@
 
 #include "supervisor/console/console_files.h"
 #include "supervisor/gateway/problem.h"
+#include "supervisor/gateway/representation.h"
 
 namespace fieldwarden::supervisor::gateway {
 
@@ -26,32 +27,6 @@ const ConsoleFile* find_file(std::string_view path) {
     const auto files = console::console_files();
     const auto found = std::ranges::lower_bound(files, path, {}, &ConsoleFile::path);
     return found != files.end() && found->path == path ? &*found : nullptr;
-}
-
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-// RFC 9110 12.5.3. Browsers say "gzip, deflate, br"; a weight of nought refuses.
-bool takes_gzip(std::string_view accept_encoding) {
-    while (!accept_encoding.empty()) {
-        const auto end = std::min(accept_encoding.find(','), accept_encoding.size());
-        const auto item = trimmed(accept_encoding.substr(0, end));
-        accept_encoding.remove_prefix(std::min(end + 1, accept_encoding.size()));
-        const auto semicolon = std::min(item.find(';'), item.size());
-        const auto coding = trimmed(item.substr(0, semicolon));
-        if (coding != "gzip" && coding != "*") continue;
-        const auto weight = trimmed(item.substr(std::min(semicolon + 1, item.size())));
-        return !weight.starts_with("q=0") || weight.find_first_of("123456789") != std::string_view::npos;
-    }
-    return false;
-}
-
-// RFC 9110 13.1.2: a list of tags, compared weakly, or *.
-bool has_tag(std::string_view if_none_match, std::string_view etag) {
-    return if_none_match == "*" || if_none_match.find(etag) != std::string_view::npos;
 }
 
 // What the build compressed, so it fits its own size.
@@ -100,7 +75,7 @@ HttpResponse serve_console(const HttpRequest& request) {
                                   file->immutable ? "public, max-age=31536000, immutable" : "no-cache");
     response.headers.emplace_back("Content-Security-Policy", kPolicy);
     response.headers.emplace_back("Referrer-Policy", "same-origin");
-    if (has_tag(request.header("if-none-match"), file->etag)) {
+    if (has_already(request.header("if-none-match"), file->etag)) {
         response.status = 304;
         return response;
     }

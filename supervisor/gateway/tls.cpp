@@ -102,10 +102,11 @@ Result<Tls::Loaded> Tls::read(const TlsFiles& files) {
     return loaded;
 }
 
-Result<std::unique_ptr<Tls>> Tls::load(TlsFiles files, Log log) {
+Result<std::unique_ptr<Tls>> Tls::load(TlsFiles files, Log log, OnRenewal on_renewal) {
     auto loaded = read(files);
     if (!loaded) return loaded.error();
-    return std::unique_ptr<Tls>{new Tls{std::move(files), std::move(log), std::move(*loaded)}};
+    return std::unique_ptr<Tls>{
+        new Tls{std::move(files), std::move(log), std::move(on_renewal), std::move(*loaded)}};
 }
 
 std::shared_ptr<ssl::context> Tls::current(MonoTime now) {
@@ -116,6 +117,7 @@ std::shared_ptr<ssl::context> Tls::current(MonoTime now) {
     auto renewed = read(files_);
     if (renewed) {
         loaded_ = std::move(*renewed);
+        if (on_renewal_) on_renewal_(loaded_.pin);
         log_(proto::LogLevel::kInfo,
              fmt::format("the certificate {} was renewed and is in force", files_.certificate));
     } else {

@@ -28,9 +28,11 @@ struct TlsFiles {
 class Tls {
   public:
     using Log = std::function<void(proto::LogLevel, std::string_view)>;
+    // Told the pin of a renewed certificate, by the thread of current().
+    using OnRenewal = std::function<void(const std::string& pin)>;
 
     // kInvalidArgument when a file cannot be read, is no PEM, or the key is not the certificate's.
-    static Result<std::unique_ptr<Tls>> load(TlsFiles files, Log log);
+    static Result<std::unique_ptr<Tls>> load(TlsFiles files, Log log, OnRenewal on_renewal = {});
 
     // What a new connection is to use.
     std::shared_ptr<boost::asio::ssl::context> current(MonoTime now);
@@ -43,13 +45,17 @@ class Tls {
         std::string pin;
         std::string state;  // of the files when they were read
     };
-    Tls(TlsFiles files, Log log, Loaded loaded)
-        : files_(std::move(files)), log_(std::move(log)), loaded_(std::move(loaded)) {}
+    Tls(TlsFiles files, Log log, OnRenewal on_renewal, Loaded loaded)
+        : files_(std::move(files)),
+          log_(std::move(log)),
+          on_renewal_(std::move(on_renewal)),
+          loaded_(std::move(loaded)) {}
     static Result<Loaded> read(const TlsFiles& files);
     static std::string state_of(const TlsFiles& files);
 
     TlsFiles files_;
     Log log_;
+    OnRenewal on_renewal_;
     Loaded loaded_;
     MonoTime looked_at_{};
 };

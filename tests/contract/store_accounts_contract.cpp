@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/contract/store_contract.h"
-#include "tests/unit/common/temp_dir.h"
 
 namespace fieldwarden::supervisor {
 
@@ -28,15 +27,8 @@ User a_user(std::string name, Role role = Role::kViewer) {
     return user;
 }
 
-class StoreAccounts : public testing::TestWithParam<StoreImplementation> {
+class StoreAccounts : public StoreTest {
   protected:
-    void SetUp() override { reopen(); }
-    void reopen() {
-        store_.reset();
-        auto opened = GetParam().open(directory_.path().string());
-        ASSERT_TRUE(opened) << opened.error().message;
-        store_ = std::move(*opened);
-    }
     std::int64_t put(const User& user) {
         const auto id = store_->put_user(user, by("user.put"));
         EXPECT_TRUE(id) << id.error().message;
@@ -56,8 +48,6 @@ class StoreAccounts : public testing::TestWithParam<StoreImplementation> {
         token.created_at = kNoon;
         return token;
     }
-    TempDir directory_;
-    std::unique_ptr<Store> store_;
 };
 
 TEST_P(StoreAccounts, AreEmptyAtFirst) {

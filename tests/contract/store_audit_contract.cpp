@@ -5,7 +5,6 @@
 
 #include "supervisor/store/audit_chain.h"
 #include "tests/contract/store_contract.h"
-#include "tests/unit/common/temp_dir.h"
 
 namespace fieldwarden::supervisor {
 
@@ -21,22 +20,13 @@ AuditEntry entry(std::string action, proto::Json detail) {
     return entry;
 }
 
-class StoreAudit : public testing::TestWithParam<StoreImplementation> {
+class StoreAudit : public StoreTest {
   protected:
-    void SetUp() override { reopen(); }
-    void reopen() {
-        store_.reset();
-        auto opened = GetParam().open(directory_.path().string());
-        ASSERT_TRUE(opened) << opened.error().message;
-        store_ = std::move(*opened);
-    }
     std::vector<AuditEntry> after(std::int64_t id, std::uint32_t limit = 1000) {
         auto entries = store_->audit_after(id, limit);
         EXPECT_TRUE(entries) << entries.error().message;
         return entries ? *entries : std::vector<AuditEntry>{};
     }
-    TempDir directory_;
-    std::unique_ptr<Store> store_;
 };
 
 TEST_P(StoreAudit, IsEmptyAtFirst) {

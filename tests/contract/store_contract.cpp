@@ -12,7 +12,6 @@
 #include <set>
 #include <thread>
 
-#include "tests/unit/common/temp_dir.h"
 #include "tests/unit/plant/plant_builder.h"
 
 namespace fieldwarden::supervisor {
@@ -36,15 +35,8 @@ AuditEntry by(std::string action) {
     return entry;
 }
 
-class StoreContract : public testing::TestWithParam<StoreImplementation> {
+class StoreContract : public StoreTest {
   protected:
-    void SetUp() override { reopen(); }
-    void reopen() {
-        store_.reset();
-        auto opened = GetParam().open(directory_.path().string());
-        ASSERT_TRUE(opened) << opened.error().message;
-        store_ = std::move(*opened);
-    }
     PlantPtr plant() {
         auto loaded = store_->load_plant();
         EXPECT_TRUE(loaded) << loaded.error().message;
@@ -55,8 +47,6 @@ class StoreContract : public testing::TestWithParam<StoreImplementation> {
         EXPECT_TRUE(stored) << stored.error().message;
         return stored ? *stored : std::make_shared<const Plant>();
     }
-    TempDir directory_;
-    std::unique_ptr<Store> store_;
 };
 
 void expect_same(const Plant& a, const Plant& b) {

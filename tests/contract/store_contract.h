@@ -2,12 +2,15 @@
 // implementation names itself in store_implementations().
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "supervisor/store/store.h"
+#include "tests/unit/common/temp_dir.h"
 
 namespace fieldwarden::supervisor {
 
@@ -18,5 +21,18 @@ struct StoreImplementation {
 };
 
 std::vector<StoreImplementation> store_implementations();
+
+class StoreTest : public testing::TestWithParam<StoreImplementation> {
+  protected:
+    void SetUp() override { reopen(); }
+    void reopen() {
+        store_.reset();
+        auto opened = GetParam().open(directory_.path().string());
+        ASSERT_TRUE(opened) << opened.error().message;
+        store_ = std::move(*opened);
+    }
+    TempDir directory_;
+    std::unique_ptr<Store> store_;
+};
 
 }  // namespace fieldwarden::supervisor

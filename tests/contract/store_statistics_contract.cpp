@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/contract/store_contract.h"
-#include "tests/unit/common/temp_dir.h"
 
 namespace fieldwarden::supervisor {
 
@@ -14,15 +13,8 @@ using Rows = std::vector<StateTime>;
 constexpr std::chrono::sys_days kDay{std::chrono::March / 10 / 2026};
 constexpr std::chrono::sys_days kNext{std::chrono::March / 11 / 2026};
 
-class StoreStatistics : public testing::TestWithParam<StoreImplementation> {
+class StoreStatistics : public StoreTest {
   protected:
-    void SetUp() override { reopen(); }
-    void reopen() {
-        store_.reset();
-        auto opened = GetParam().open(directory_.path().string());
-        ASSERT_TRUE(opened) << opened.error().message;
-        store_ = std::move(*opened);
-    }
     void put(const Rows& rows) {
         const auto done = store_->put_state_times(rows);
         EXPECT_TRUE(done) << done.error().message;
@@ -37,8 +29,6 @@ class StoreStatistics : public testing::TestWithParam<StoreImplementation> {
         EXPECT_TRUE(rows) << rows.error().message;
         return rows ? *rows : Rows{};
     }
-    TempDir directory_;
-    std::unique_ptr<Store> store_;
 };
 
 TEST_P(StoreStatistics, AreEmptyAtFirst) {

@@ -105,6 +105,17 @@ def test_a_renewed_certificate_is_served_without_a_restart(secured):
     eventually(renewed, "the new certificate")
 
 
+def test_the_command_line_follows_a_renewal(secured):
+    supervisor, (file, key), folder = secured
+    second = certificate(folder, "second")
+    os.replace(second[1], key)
+    os.replace(second[0], file)
+    for _ in range(2):  # the first connection is the one with which the server takes the new files up
+        done = subprocess.run([FIELDWARDEN, "status", "--server", supervisor.address, "--data-dir", str(supervisor.data_dir)],
+                              capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stderr
+
+
 def test_the_command_line_knows_its_own_supervisor(secured):
     supervisor, (file, _), folder = secured
 

@@ -22,17 +22,7 @@ export async function restore(): Promise<boolean> {
     return true
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
-    if (error.status !== 401 && error.status !== 404) throw error
-    // A token without an account behind it: the server says what it may when it is used.
-    if (error.status === 404 && credentials.token) {
-      try {
-        await api.get('/health')
-        enter({ username: 'token', role: 'admin', must_change_password: false, kind: 'token', expires_at: null })
-        return true
-      } catch {
-        // Not valid any more.
-      }
-    }
+    if (error.status !== 401) throw error
     credentials.token = ''
     session.me = null
     return false
