@@ -190,8 +190,18 @@ Status ApiClient::perform(Call& call) {
         return make_error(ErrorKind::kInvalidArgument,
                           fmt::format("'{}' is no address of a supervisor; write http://host:port", server_));
     }
-    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH ||
-        code == CURLE_SSL_CACERT_BADFILE) {
+    if (code == CURLE_SSL_CACERT_BADFILE) {
+        return make_error(
+            ErrorKind::kUnavailable,
+            fmt::format("the authority's certificate cannot be read from '{}' (--ca-file)", authorities_));
+    }
+    if (code == CURLE_SSL_CONNECT_ERROR) {
+        return make_error(
+            ErrorKind::kUnavailable,
+            fmt::format("{} does not speak HTTPS as we do: {}. Write http:// if it has no certificate",
+                        server_, curl_easy_strerror(code)));
+    }
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) {
         return make_error(
             ErrorKind::kUnavailable,
             fmt::format(
@@ -216,7 +226,10 @@ Error ApiClient::refused(long status, const std::string& body) const {
     std::string text = text_of(problem, "detail");
     if (text.empty()) text = text_of(problem, "title");
     for (const auto& error : items_of(member(problem, "errors"))) {
-        text += fmt::format("; {}: {}", text_of(error, "field"), text_of(error, "message"));
+        // The detail may be the only one of them already.
+        const auto message = text_of(error, "message");
+        if (text.find(message) == std::string::npos)
+            text += fmt::format("; {}: {}", text_of(error, "field"), message);
     }
     if (text.empty()) text = fmt::format("{} answered HTTP {}", server_, status);
     if (status == 401) {
