@@ -30,7 +30,7 @@ std::string_view step_text(ConnectStep step) {
     return "failed";
 }
 
-std::string_view advice(ConnectStep step) {
+std::string_view advice(ConnectStep step, Protocol protocol) {
     switch (step) {
         case ConnectStep::kResolve:
             return "check the host name in the device's address";
@@ -41,7 +41,9 @@ std::string_view advice(ConnectStep step) {
         case ConnectStep::kSignIn:
             return "check user name, password and the device's security settings";
         case ConnectStep::kRead:
-            return "check the unit id and that the device speaks this protocol on this port";
+            return protocol == Protocol::kModbusTcp || protocol == Protocol::kModbusRtu
+                       ? "check the unit id and that the device speaks this protocol on this port"
+                       : "check the points' addresses and that the device is not overloaded (timeout_ms)";
     }
     return "";
 }
@@ -80,8 +82,9 @@ proto::ProbeResult test_connection(const DeviceConfig& device, const Clock& cloc
         return result;
     };
     const auto step_failed = [&](ConnectStep step, const Error& error) {
-        return finish(false, fmt::format("{}: {}; {}", step_text(step), error.message, advice(step)),
-                      proto::ErrorCategory::kConnectionError);
+        return finish(
+            false, fmt::format("{}: {}; {}", step_text(step), error.message, advice(step, device.protocol)),
+            proto::ErrorCategory::kConnectionError);
     };
 
     const auto probe = with_one_point(device);
@@ -154,9 +157,10 @@ Result<proto::BrowsePage> browse_device(const DeviceConfig& device, const std::s
                                       device.device_code, to_name(device.protocol)));
     }
     if (const auto status = (*driver)->connect(); !status) {
-        return make_error(status.error().kind,
-                          fmt::format("{}: {}; {}", step_text((*driver)->failed_step()),
-                                      status.error().message, advice((*driver)->failed_step())));
+        return make_error(
+            status.error().kind,
+            fmt::format("{}: {}; {}", step_text((*driver)->failed_step()), status.error().message,
+                        advice((*driver)->failed_step(), device.protocol)));
     }
     auto page = browser->browse(node);
     (*driver)->disconnect();

@@ -281,7 +281,7 @@ def test_values_over_tls(tls_broker, certificates):
 
 def test_a_task_keeps_what_a_broker_says(broker, supervisor, tmp_path):
     book = Workbook().add("devices", device_code="M", device_name="M", site_code="S1", protocol="mqtt",
-                          address=f"mqtt://127.0.0.1:{broker.port}", type_code="T1", options="timeout_ms=500")
+                          address=f"mqtt://127.0.0.1:{broker.port}", type_code="T1")
     book.point("COUNT", "M", "sim/dev0/counter", "uint32").point("SINE", "M", "sim/dev0/state#/sine", "float64")
     book.task("T", "M", 50)
     simulator = subprocess.Popen([BIN / "fieldwarden", "simulate", "--mqtt-broker", f"127.0.0.1:{broker.port}",
