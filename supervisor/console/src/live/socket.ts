@@ -27,7 +27,7 @@ export class LiveSocket {
     window.clearTimeout(this.timer)
     const socket = this.socket
     this.socket = null
-    socket?.close()
+    if (socket) end(socket)
     this.attempt = 0
     this.status.state = 'idle'
   }
@@ -61,4 +61,11 @@ export class LiveSocket {
       this.timer = window.setTimeout(() => this.connect(), delay)
     }
   }
+}
+
+/** Ends a connection without a complaint in the browser's log: one that is not open yet is closed as soon as it is. */
+function end(socket: WebSocket): void {
+  socket.onmessage = null
+  if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close()
+  else socket.close()
 }
