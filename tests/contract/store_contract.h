@@ -18,5 +18,7 @@ struct StoreImplementation {
 };
 
 std::vector<StoreImplementation> store_implementations();
+// In databases of a server that the test program starts when it is first needed.
+StoreImplementation postgres_implementation();
 
 }  // namespace fieldwarden::supervisor

@@ -35,7 +35,10 @@ std::string unique_name() {
 Result<Address> read_address(std::string_view url) {
     // libpq's own words about a URL that does not parse may quote it, with its password: they are not shown.
     const Options parsed{PQconninfoParse(std::string{url}.c_str(), nullptr), &PQconninfoFree};
-    if (parsed == nullptr) {
+    // A password with '@' or ':' in it that is not written as %40 or %3A would end up in the host and the
+    // port, which messages show.
+    if (parsed == nullptr || value_of(parsed, "host").find('@') != std::string::npos ||
+        value_of(parsed, "port").find_first_not_of("0123456789,") != std::string::npos) {
         return make_error(ErrorKind::kInvalidArgument,
                           "the URL of the store does not parse; it is written as "
                           "postgresql://user@host:5432/database, special characters in it as %XX, and the "
