@@ -54,8 +54,7 @@ constexpr std::array kKeys{
         "Where the configuration, sessions, alerts and accounts are kept. Empty or \"sqlite\": state.db in data_dir.\n"
         "\"postgresql://user@host:5432/database\": a PostgreSQL database (13 or newer), in a schema fieldwarden that\n"
         "is made when it is missing; parameters of libpq behind '?' (sslmode=verify-full). One supervisor per\n"
-        "database. The password is better in ~/.pgpass, PGPASSWORD or FIELDWARDEN_SERVER_STORE than written here.\n"
-        "`fieldwarden migrate-store` copies from one to the other."},
+        "database. The password is better in ~/.pgpass, PGPASSWORD or FIELDWARDEN_SERVER_STORE than written here."},
     Key{"server", "listen", [](Settings& s) -> Target { return &s.server.listen; },
         "Address and port of the HTTP API and the console."},
     Key{"server", "allow_insecure_listen", [](Settings& s) -> Target { return &s.server.allow_insecure_listen; },
