@@ -51,6 +51,15 @@ void log_line(proto::LogLevel level, std::string_view message) {
     fmt::print(stderr, "{} {:<8} {}\n", format_rfc3339(system_clock().utc_now()), to_name(level), message);
 }
 
+// To the journal or the terminal only: the line is in no file of ours.
+void announce_password(std::string_view username, std::string_view password) {
+    log_line(
+        proto::LogLevel::kInfo,
+        fmt::format("first start: sign in as '{}' with the one-time password {} and choose another; it is "
+                    "not shown again",
+                    username, password));
+}
+
 int fail(std::string_view message) {
     log_line(proto::LogLevel::kError, message);
     return 1;
@@ -207,6 +216,7 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
         .version = std::string{kVersion},
         .listener = listener,
         .log = log,
+        .announce_password = announce_password,
     }};
     const auto port = gateway.start();
     if (!port) {
@@ -218,8 +228,9 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
 
     const auto address = settings.server.listen.substr(0, settings.server.listen.rfind(':'));
     log(proto::LogLevel::kInfo,
-        fmt::format("fieldwarden {} serves http://{}:{} from {}, store {} (pid {})", kVersion, address, *port,
-                    data_dir, store_label(settings.server), ::getpid()));
+        fmt::format("fieldwarden {} serves {}://{}:{} from {}, store {} (pid {})", kVersion,
+                    settings.server.tls_certificate.empty() ? "http" : "https", address, *port, data_dir,
+                    store_label(settings.server), ::getpid()));
     systemd::notify_ready();
     signals.watch(supervisor);
     supervisor.run();

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "supervisor/fleet/worker_launch.h"
+#include "supervisor/gateway/tls.h"
 #include "supervisor/listen_address.h"
 #include "supervisor/plant/schedule.h"
 #include "supervisor/status/status_pub.h"
@@ -59,6 +60,15 @@ constexpr std::array kKeys{
         "Address and port of the HTTP API and the console."},
     Key{"server", "allow_insecure_listen", [](Settings& s) -> Target { return &s.server.allow_insecure_listen; },
         "Allows `listen` beyond loopback without TLS. Passwords and tokens then cross the network readable."},
+    Key{"server", "tls_certificate", [](Settings& s) -> Target { return &s.server.tls_certificate; },
+        "PEM file with the server's certificate and the intermediate ones: the API and the console then speak\n"
+        "HTTPS only. A renewed file is taken up within a second, without a restart. Empty: plain HTTP."},
+    Key{"server", "tls_private_key", [](Settings& s) -> Target { return &s.server.tls_private_key; },
+        "PEM file with its private key, without a pass phrase, readable by this program's user only."},
+    Key{"server", "access_log", [](Settings& s) -> Target { return &s.server.access_log; },
+        "Keeps <data_dir>/log/access.jsonl, a line for each HTTP request, in files as [log] says."},
+    Key{"server", "max_streams_per_user", [](Settings& s) -> Target { return &s.server.max_streams_per_user; },
+        "Most WebSockets and event streams that one user has open at a time.", 1, 100'000},
     Key{"server", "status_tcp", [](Settings& s) -> Target { return &s.server.status_tcp; },
         "Second address of the ZeroMQ status channel, e.g. \"tcp://127.0.0.1:8701\". Empty: only\n"
         "ipc://<data_dir>/run/status.sock. Beyond loopback status_curve_secret_key is needed."},
@@ -447,11 +457,16 @@ void check_together(const Settings& s, SettingsProblems& problems) {
     }
     if (const auto listen = parse_listen_address(s.server.listen); !listen) {
         wrong(fmt::format("server.listen = '{}': {}", s.server.listen, listen.error().message));
-    } else if (!is_loopback(listen->host) && !s.server.allow_insecure_listen) {
+    } else if (!is_loopback(listen->host) && s.server.tls_certificate.empty() &&
+               !s.server.allow_insecure_listen) {
         wrong(
-            fmt::format("server.listen = '{}' reaches beyond loopback and TLS is not configured: listen on "
-                        "127.0.0.1 behind a TLS proxy, or set server.allow_insecure_listen = true",
+            fmt::format("server.listen = '{}' reaches beyond loopback and TLS is not configured: set "
+                        "server.tls_certificate and server.tls_private_key, listen on 127.0.0.1 behind a TLS "
+                        "proxy, or set server.allow_insecure_listen = true",
                         s.server.listen));
+    }
+    if (s.server.tls_certificate.empty() != s.server.tls_private_key.empty()) {
+        wrong("server.tls_certificate and server.tls_private_key go together: set both or none");
     }
     if (const auto allowed =
             check_status_endpoint(s.server.status_tcp, !s.server.status_curve_secret_key.empty());
@@ -510,6 +525,11 @@ std::vector<std::string> check_settings(const Settings& settings) {
     }
     if (const auto zone = find_zone(settings.server.time_zone); !zone) {
         problems.push_back("server.time_zone: " + zone.error().message);
+    }
+    if (const gateway::TlsFiles files{settings.server.tls_certificate, settings.server.tls_private_key};
+        files.wanted()) {
+        const auto tls = gateway::Tls::load(files, [](proto::LogLevel, std::string_view) {});
+        if (!tls) problems.push_back(tls.error().message);
     }
     const auto socket = data_dir + "/run/control.sock";
     if (socket.size() >= sizeof(sockaddr_un::sun_path)) {

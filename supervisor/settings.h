@@ -21,7 +21,11 @@ struct ServerSettings {
     std::string data_dir;  // /var/lib/fieldwarden as root, ~/.local/share/fieldwarden otherwise
     std::string store;  // "" or "sqlite": <data_dir>/state.db; "postgresql://…", which may hold a password
     std::string listen = "127.0.0.1:8700";
-    bool allow_insecure_listen = false;   // beyond loopback without TLS
+    bool allow_insecure_listen = false;  // beyond loopback without TLS
+    std::string tls_certificate;         // PEM file; "" = plain HTTP
+    std::string tls_private_key;         // PEM file
+    bool access_log = true;
+    std::uint32_t max_streams_per_user = 256;
     std::string status_tcp;               // "tcp://127.0.0.1:8701"; "" = ipc only
     std::string status_curve_secret_key;  // Z85; needed for status_tcp beyond loopback
     std::uint64_t max_upload_bytes = 200ULL << 20;

@@ -14,7 +14,7 @@
 #include <mutex>
 #include <vector>
 
-#include "worker/sinks/influxdb/gzip.h"
+#include "common/gzip.h"
 #include "worker/sinks/influxdb/line_protocol.h"
 #include "worker/sinks/kafka/messages.h"
 #include "worker/sinks/mqtt/topic_template.h"
@@ -90,7 +90,7 @@ void write_lines(const Plant& plant, const std::string& folder, const std::strin
                  << header << "silent\nshow-error\nfail\noutput = \"/dev/null\"\n";
         };
         request(plain, fmt::format("plain.{}", bodies), body, "");
-        request(packed, fmt::format("packed.{}", bodies), worker::influxdb::gzipped(body),
+        request(packed, fmt::format("packed.{}", bodies), gzipped(body),
                 "header = \"Content-Encoding: gzip\"\n");
         ++bodies;
         body.clear();

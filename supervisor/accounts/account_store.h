@@ -6,6 +6,7 @@
 // and is kept as SHA-256.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -78,6 +79,7 @@ class AccountStore {
     virtual Status touch_user(std::int64_t id, UtcTime login_at) = 0;
 
     virtual Result<std::vector<WebSession>> web_sessions() = 0;  // by creation
+    // Replaces the one of the same secret, whose end moves while it is used.
     virtual Status add_web_session(const WebSession& session) = 0;
     // Unknown ones are passed over.
     virtual Status remove_web_session(const std::string& secret_hash) = 0;
@@ -86,3 +88,15 @@ class AccountStore {
 };
 
 }  // namespace fieldwarden::supervisor
+
+namespace fieldwarden {
+template <>
+struct EnumNames<supervisor::Role> {
+    using E = supervisor::Role;
+    static constexpr std::array<EnumName<E>, 3> table{{
+        {E::kViewer, "viewer"},
+        {E::kOperator, "operator"},
+        {E::kAdmin, "admin"},
+    }};
+};
+}  // namespace fieldwarden

@@ -23,7 +23,9 @@ using Json = nlohmann::json;
 class ApiClient {
   public:
     // `server`: "http://host:port" or "host:port".
-    ApiClient(std::string server, std::string token);
+    // `pin`: of the server's certificate ("sha256//…"), which is then trusted whoever signed it; "": the
+    // system's authorities decide, or those in the file `authorities`.
+    ApiClient(std::string server, std::string token, std::string pin = {}, std::string authorities = {});
     ~ApiClient();
     ApiClient(const ApiClient&) = delete;
     ApiClient& operator=(const ApiClient&) = delete;
@@ -35,6 +37,7 @@ class ApiClient {
     Result<Json> get(const std::string& path, const std::string& label = "waiting for the supervisor");
     Result<Json> post(const std::string& path, const Json& body,
                       const std::string& label = "waiting for the supervisor");
+    Result<Json> patch(const std::string& path, const Json& body);
     Result<Json> remove(const std::string& path);  // DELETE
     // multipart/form-data with the file as part `file`.
     Result<Json> upload(const std::string& path, const std::string& file, const std::string& file_name,
@@ -59,6 +62,8 @@ class ApiClient {
 
     std::string server_;
     std::string token_;
+    std::string pin_;
+    std::string authorities_;
     struct Handle;
     std::unique_ptr<Handle> handle_;
 };

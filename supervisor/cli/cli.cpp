@@ -20,10 +20,32 @@ namespace {
 using cli::Common;
 
 constexpr std::array kVerbs{
-    "import", "export",       "template",        "status",       "top",    "start",    "stop",
-    "pause",  "resume",       "restart",         "logs",         "points", "sessions", "timeline",
-    "health", "alerts",       "test-connection", "test-storage", "write",  "browse",   "diagnostics",
-    "watch",  "dead-letters",
+    "import",
+    "export",
+    "template",
+    "status",
+    "top",
+    "start",
+    "stop",
+    "pause",
+    "resume",
+    "restart",
+    "logs",
+    "points",
+    "sessions",
+    "timeline",
+    "health",
+    "alerts",
+    "test-connection",
+    "test-storage",
+    "write",
+    "browse",
+    "diagnostics",
+    "watch",
+    "dead-letters",
+    "user",
+    "token",
+    "audit",
 };
 
 std::string language_of_environment() {
@@ -44,7 +66,8 @@ Common with_environment(Common common) {
     fill(common.server, "FIELDWARDEN_SERVER");
     fill(common.token, "FIELDWARDEN_TOKEN");
     fill(common.data_dir, "FIELDWARDEN_SERVER_DATA_DIR");
-    if (common.server.empty()) common.server = "http://127.0.0.1:8700";
+    fill(common.ca_file, "FIELDWARDEN_CA_FILE");
+    if (common.server.empty()) common.server = "127.0.0.1:8700";
     return common;
 }
 
@@ -64,6 +87,7 @@ struct Arguments {
     cli::BrowseArguments browse;
     cli::AlertArguments alerts;
     cli::DeadLetterArguments dead_letters;
+    cli::AccountArguments account;
     cli::WatchArguments watch;
 };
 
@@ -80,6 +104,7 @@ class CommandLine {
         add_fleet_verbs();
         add_follow_verbs();
         add_probe_verbs();
+        add_account_verbs();
     }
 
     int run(int argc, char** argv) {
@@ -102,8 +127,13 @@ class CommandLine {
         auto& common = arguments_.common;
         // The environment is looked up later (with_environment): CLI11 would let the environment of a verb
         // that was not called overrule the flag of the one that was.
-        verb->add_option("--server", common.server,
-                         "Address of the supervisor (Env:FIELDWARDEN_SERVER) [http://127.0.0.1:8700]")
+        verb->add_option(
+                "--server", common.server,
+                "Address of the supervisor (Env:FIELDWARDEN_SERVER) [http://127.0.0.1:8700, or https]")
+            ->group("Connection");
+        verb->add_option("--ca-file", common.ca_file,
+                         "PEM file of the authority that signed the supervisor's certificate "
+                         "(Env:FIELDWARDEN_CA_FILE) [the system's; on the same machine none is needed]")
             ->group("Connection");
         verb->add_option("--token", common.token,
                          "Access token (Env:FIELDWARDEN_TOKEN, where other users do not see it) "
@@ -347,6 +377,81 @@ class CommandLine {
         runs(verb, [this](auto& session) { return cli::show_diagnostics(session, arguments_.code); });
     }
 
+    // A verb of verbs: `add` gives the inner one, and the last of them that was named runs.
+    using AccountVerb = std::function<int(cli::Session&)>;
+    CLI::App* add_inner(CLI::App* verb, const std::string& name, const std::string& does, AccountVerb work) {
+        auto* inner = verb->add_subcommand(name, does);
+        inner->fallthrough();  // --json and the like may stand behind
+        inner_.emplace_back(inner, std::move(work));
+        return inner;
+    }
+    void runs_inner(CLI::App* verb) {
+        verb->require_subcommand(1);
+        runs(verb, [this](cli::Session& session) {
+            for (const auto& [inner, work] : inner_) {
+                if (inner->parsed()) return work(session);
+            }
+            return kExitUsage;
+        });
+    }
+
+    void add_account_verbs() {
+        auto& account = arguments_.account;
+        const CLI::IsMember roles{{"viewer", "operator", "admin"}};
+        auto* verb =
+            add("user", "Manage who may sign in; passwords are read from the terminal or standard input",
+                "  fieldwarden user add chen --role operator\n  fieldwarden user list\n"
+                "  fieldwarden user passwd chen\n  fieldwarden user disable chen\n"
+                "  fieldwarden user remove chen");
+        auto* inner = add_inner(verb, "add", "Create a user",
+                                [&](auto& session) { return cli::add_user(session, account); });
+        inner->add_option("NAME", account.name, "User name")->required();
+        inner->add_option("--role", account.role, "What they may do")->check(roles)->required();
+        inner->add_flag("--keep-password", account.keep, "Need not be changed at the first sign-in");
+        add_inner(verb, "list", "List the users", [](auto& session) { return cli::list_users(session); });
+        inner = add_inner(verb, "passwd", "Set a user's password, which ends their sessions",
+                          [&](auto& session) { return cli::set_password(session, account); });
+        inner->add_option("NAME", account.name, "User name")->required();
+        inner->add_flag("--keep-password", account.keep, "Need not be changed at the next sign-in");
+        inner = add_inner(verb, "disable", "Keep a user out, at once",
+                          [&](auto& session) { return cli::disable_user(session, account); });
+        inner->add_option("NAME", account.name, "User name")->required();
+        inner->add_flag("--undo", account.enable, "Let them in again");
+        inner = add_inner(verb, "remove", "Remove a user and their tokens",
+                          [&](auto& session) { return cli::remove_user(session, account); });
+        inner->add_option("NAME", account.name, "User name")->required();
+        runs_inner(verb);
+
+        verb = add("token", "Manage API tokens",
+                   "  fieldwarden token create scada --role viewer --days 365\n  fieldwarden token list\n"
+                   "  fieldwarden token revoke 3");
+        inner = add_inner(verb, "create", "Create a token and print it, this once",
+                          [&](auto& session) { return cli::create_token(session, account); });
+        inner->add_option("NAME", account.name, "What it is for")->required();
+        inner->add_option("--role", account.role, "What it may do")->check(roles)->required();
+        inner->add_option("--user", account.user, "Whose it is; default: oneself");
+        inner->add_option("--days", account.days, "Until it expires; default: never")
+            ->check(CLI::Range(1, 3650));
+        add_inner(verb, "list", "List the tokens", [](auto& session) { return cli::list_tokens(session); });
+        inner = add_inner(verb, "revoke", "Remove a token, at once",
+                          [&](auto& session) { return cli::revoke_token(session, account); });
+        inner->add_option("ID", account.id, "Number from `fieldwarden token list`")->required();
+        runs_inner(verb);
+
+        verb = add("audit", "Show who did what, or check that the trail is as it was written",
+                   "  fieldwarden audit\n  fieldwarden audit --limit 500\n  fieldwarden audit verify");
+        verb->add_option("--limit", arguments_.limit, "Entries, newest first")
+            ->check(CLI::Range(1, 1000))
+            ->capture_default_str();
+        auto* verify =
+            verb->add_subcommand("verify", "Check the chain of hashes; exit code 1 when it is broken");
+        verify->fallthrough();
+        runs(verb, [this, verify](auto& session) {
+            return verify->parsed() ? cli::verify_audit(session) : cli::show_audit(session, arguments_.limit);
+        });
+    }
+
+    std::vector<std::pair<CLI::App*, AccountVerb>> inner_;
     CLI::App app_{"Fieldwarden: industrial data acquisition. Client of a running supervisor."};
     Arguments arguments_;
     std::function<int()> verb_;

@@ -21,15 +21,29 @@ std::string data_dir_of(const Common& common) {
     return std::string{home == nullptr ? "" : home} + "/.local/share/fieldwarden";
 }
 
+namespace {
+
+std::string line_of(const std::string& path) {
+    std::string line;
+    std::ifstream file{path};
+    std::getline(file, line);
+    while (line.ends_with('\r') || line.ends_with(' ')) line.pop_back();
+    return line;
+}
+
+}  // namespace
+
 Session open_session(const Common& common) {
-    std::string token = common.token;
-    if (token.empty()) {
-        // Unreadable or missing: the supervisor's 401 tells what to do.
-        std::ifstream file{data_dir_of(common) + "/admin.token"};
-        std::getline(file, token);
-        while (token.ends_with('\r') || token.ends_with(' ')) token.pop_back();
-    }
-    return {common, ApiClient{common.server, std::move(token)}, colour_wanted()};
+    // Unreadable or missing: the supervisor's 401 tells what to do.
+    const auto token = common.token.empty() ? line_of(data_dir_of(common) + "/admin.token") : common.token;
+    // Only a supervisor on this machine is the one the data directory belongs to.
+    auto server = common.server;
+    const auto scheme = server.find("://");
+    const auto host = scheme == std::string::npos ? server : server.substr(scheme + 3);
+    const bool here = host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
+    const auto pin = here && common.ca_file.empty() ? line_of(data_dir_of(common) + "/run/tls_pin") : "";
+    if (scheme == std::string::npos) server = (pin.empty() ? "http://" : "https://") + host;
+    return {common, ApiClient{server, token, pin, common.ca_file}, colour_wanted()};
 }
 
 int fail(const Error& error) {

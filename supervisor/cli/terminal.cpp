@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <string_view>
 
 namespace fieldwarden::supervisor::cli {
@@ -32,6 +34,31 @@ TerminalSize terminal_size() {
 
 std::optional<std::size_t> table_width() {
     return stdout_is_terminal() ? std::optional{terminal_size().columns} : std::nullopt;
+}
+
+Result<std::string> read_secret(const std::string& prompt) {
+    const bool terminal = ::isatty(STDIN_FILENO) == 1;
+    termios before{};
+    const bool hidden = terminal && ::tcgetattr(STDIN_FILENO, &before) == 0;
+    if (hidden) {
+        auto quiet = before;
+        quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+        fmt::print(stderr, "{}: ", prompt);
+        std::fflush(stderr);
+    }
+    std::string line;
+    const bool read = static_cast<bool>(std::getline(std::cin, line));
+    if (hidden) {
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        fmt::print(stderr, "\n");
+    }
+    if (line.ends_with('\r')) line.pop_back();
+    if (!read || line.empty()) {
+        return make_error(ErrorKind::kInvalidArgument,
+                          "no password was given; type it at the prompt or pipe it to standard input");
+    }
+    return line;
 }
 
 ProgressLine::ProgressLine(std::string label)

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "common/result.h"
+
 namespace fieldwarden::supervisor::cli {
 
 bool stdout_is_terminal();
@@ -18,6 +20,10 @@ struct TerminalSize {
 TerminalSize terminal_size();
 // For Table::render: the width of the terminal, nullopt when the output goes elsewhere.
 std::optional<std::size_t> table_width();
+
+// One line from standard input without its end: a password. From a terminal it is asked for on standard error
+// and not echoed. kInvalidArgument when there is none.
+Result<std::string> read_secret(const std::string& prompt);
 
 // One line on standard error that tells how far a long step is; drawn only on a terminal and only when the
 // step has lasted a second, gone when the object is.

@@ -15,6 +15,7 @@ struct Common {
     std::string server;
     std::string token;     // empty: <data_dir>/admin.token
     std::string data_dir;  // empty: the default of `fieldwarden serve`
+    std::string ca_file;   // PEM; empty: the system's authorities
     std::string language;  // en | zh
     bool json = false;
 };
@@ -65,6 +66,29 @@ struct DeadLetterArguments {
 int show_dead_letters(Session& session, const DeadLetterArguments& arguments);
 int retry_dead_letters(Session& session, const DeadLetterArguments& arguments);
 int clear_dead_letters(Session& session, const DeadLetterArguments& arguments);
+
+struct AccountArguments {
+    std::string name;  // of the user or the token
+    std::string role;
+    std::string user;   // whose token
+    unsigned days = 0;  // until a token expires; 0: never
+    bool keep = false;  // the password given need not be changed at the first sign-in
+    bool enable = false;
+    std::int64_t id = 0;  // of a token
+};
+// Passwords are read from the terminal or standard input.
+int list_users(Session& session);
+int add_user(Session& session, const AccountArguments& arguments);
+int set_password(Session& session, const AccountArguments& arguments);
+int disable_user(Session& session, const AccountArguments& arguments);
+int remove_user(Session& session, const AccountArguments& arguments);
+int list_tokens(Session& session);
+int create_token(Session& session, const AccountArguments& arguments);
+int revoke_token(Session& session, const AccountArguments& arguments);
+
+int show_audit(Session& session, unsigned limit);
+// 1 when the trail is not as it was written.
+int verify_audit(Session& session);
 
 struct ActionArguments {
     std::string action;

@@ -133,9 +133,12 @@ class AdminToken : public Authenticator {
   public:
     explicit AdminToken(std::string token) : token_(std::move(token)) {}
 
-    std::optional<Identity> identify(std::string_view bearer_token) const override {
+    std::optional<Identity> identify(std::string_view bearer_token) override {
         if (!equal_in_constant_time(token_, bearer_token)) return std::nullopt;
-        return Identity{"admin", Role::kAdmin};
+        Identity identity;
+        identity.username = "admin";
+        identity.role = Role::kAdmin;
+        return identity;
     }
 
   private:
@@ -175,6 +178,19 @@ std::string bearer_token(const HttpRequest& request, bool websocket) {
     return token;
 }
 
+std::string session_cookie(const HttpRequest& request) {
+    auto cookies = request.header("cookie");
+    while (!cookies.empty()) {
+        const auto end = std::min(cookies.find(';'), cookies.size());
+        const auto cookie = trimmed(cookies.substr(0, end));
+        if (cookie.starts_with(kSessionCookie) && cookie.substr(kSessionCookie.size()).starts_with('=')) {
+            return std::string(cookie.substr(kSessionCookie.size() + 1));
+        }
+        cookies.remove_prefix(std::min(end + 1, cookies.size()));
+    }
+    return {};
+}
+
 std::string accepted_subprotocol(std::string_view offered) {
     std::string accepted;
     for_each_entry(offered, [&](std::string_view entry) {
@@ -191,23 +207,6 @@ bool origin_allowed(std::string_view origin, std::string_view host) {
         }
     }
     return false;
-}
-
-std::optional<std::chrono::seconds> FailureThrottle::fail(const std::string& remote, MonoTime now) {
-    const std::scoped_lock lock(mutex_);
-    if (failures_.size() >= kMostRemotes && !failures_.contains(remote)) {
-        std::erase_if(failures_, [&](const auto& entry) { return entry.second.back() + kWindow <= now; });
-        // All of them fresh: an attack from many addresses. Forgetting one of them bounds the memory.
-        if (failures_.size() >= kMostRemotes) failures_.erase(failures_.begin());
-    }
-    auto& times = failures_[remote];
-    while (!times.empty() && times.front() + kWindow <= now) times.pop_front();
-    if (times.size() >= kAllowed) {
-        const auto wait = std::chrono::ceil<std::chrono::seconds>(times.front() + kWindow - now);
-        return std::max(wait, std::chrono::seconds{1});
-    }
-    times.push_back(now);
-    return std::nullopt;
 }
 
 }  // namespace gateway

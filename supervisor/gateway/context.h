@@ -3,6 +3,10 @@
 
 #include "supervisor/gateway/gateway.h"
 
+namespace fieldwarden::supervisor {
+class Accounts;
+}
+
 namespace fieldwarden::supervisor::gateway {
 
 class PlantIndexes;
@@ -16,6 +20,7 @@ struct Context {
     ImportDesk& imports;
     Metrics& metrics;
     WriteGate& writes;
+    Accounts& accounts;
 };
 
 }  // namespace fieldwarden::supervisor::gateway

@@ -7,6 +7,7 @@
 
 #include "supervisor/gateway/metrics.h"
 #include "supervisor/gateway/problem.h"
+#include "supervisor/gateway/static_files.h"
 #include "supervisor/gateway/uri.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -34,6 +35,10 @@ std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
             "segment or too many parameters");
     }
     auto match = router_.match(head.method, target->segments);
+    const bool reads = head.method == "GET" || head.method == "HEAD";
+    if (match.allowed.empty() && reads && is_console_path(target->segments)) {
+        match = router_.match(head.method, {});
+    }
     if (match.allowed.empty()) {
         return problem(404, fmt::format("there is nothing at {}", target->path().substr(0, 200)));
     }
@@ -58,6 +63,7 @@ std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
     request.headers = std::move(head.headers);
     request.remote = std::move(head.remote);
     request.request_id = std::move(head.request_id);
+    request.secure = head.secure;
 
     const bool websocket = match.route->kind == RouteKind::kWebSocket;
     if (websocket) {
@@ -74,10 +80,34 @@ std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
     return admitted;
 }
 
+namespace {
+
+// What identify() needs of a request, for as long as a stream lasts.
+HttpRequest credentials_of(const HttpRequest& request) {
+    HttpRequest credentials;
+    for (const auto* name : {"authorization", "cookie", "sec-websocket-protocol"}) {
+        const auto found = request.headers.find(name);
+        if (found != request.headers.end()) credentials.headers.insert(*found);
+    }
+    return credentials;
+}
+
+}  // namespace
+
+std::optional<Identity> Dispatcher::identify(const HttpRequest& request, bool websocket) const {
+    if (const auto token = bearer_token(request, websocket); !token.empty()) {
+        return authenticator_->identify(token);
+    }
+    const auto cookie = session_cookie(request);
+    return cookie.empty() ? std::nullopt : authenticator_->identify_session(cookie);
+}
+
 std::optional<HttpResponse> Dispatcher::sign_in(const Route& route, HttpRequest& request) {
     if (!route.role) return std::nullopt;
-    const auto token = bearer_token(request, route.kind == RouteKind::kWebSocket);
-    auto identity = token.empty() ? std::nullopt : authenticator_->identify(token);
+    const bool websocket = route.kind == RouteKind::kWebSocket;
+    const auto token = bearer_token(request, websocket);
+    const auto cookie = token.empty() ? session_cookie(request) : std::string{};
+    auto identity = identify(request, websocket);
     if (!identity) {
         if (!token.empty()) {
             if (const auto wait = throttle_.fail(request.remote, context_.services.clock.mono_now())) {
@@ -87,22 +117,50 @@ std::optional<HttpResponse> Dispatcher::sign_in(const Route& route, HttpRequest&
                 return response;
             }
         }
-        auto response = problem(
-            401, token.empty() ? "sign in: send Authorization: Bearer <token>" : "the token is not valid");
+        auto response = problem(401, !token.empty()    ? "the token is not valid"
+                                     : !cookie.empty() ? "the session has ended; sign in again"
+                                                       : "sign in: send Authorization: Bearer <token>");
         response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"fieldwarden\"");
         return response;
     }
+    if (auto refusal = check_session(route, request, *identity)) return refusal;
     if (identity->role < *route.role) {
         return problem(403, fmt::format("this needs the role {}; {} is {}", to_name(*route.role),
-                                        identity->name, to_name(identity->role)));
+                                        identity->username, to_name(identity->role)));
     }
     request.identity = std::move(*identity);
     return std::nullopt;
 }
 
+// What a right identity alone does not allow.
+std::optional<HttpResponse> Dispatcher::check_session(const Route& route, const HttpRequest& request,
+                                                      const Identity& identity) {
+    // A page of another site can make a browser send the cookie, but it cannot read the token.
+    if (identity.by == SignedIn::By::kSession && route.method != Method::kGet &&
+        !equal_in_constant_time(identity.csrf_token, request.header("x-csrf-token"))) {
+        return problem(403,
+                       "a request by cookie that changes something needs the header X-CSRF-Token with the "
+                       "csrf_token of /api/v1/auth/me");
+    }
+    if (identity.must_change_password && !route.pattern.starts_with("/api/v1/auth/")) {
+        return problem_of_type("password-change-required", 403,
+                               "the password must be changed first: POST /api/v1/auth/password");
+    }
+    return std::nullopt;
+}
+
 HttpResponse Dispatcher::call(const Admitted& admitted) {
     try {
-        return admitted.route->handler(admitted.request, context_);
+        auto response = admitted.route->handler(admitted.request, context_);
+        if (response.stream && admitted.route->role) {
+            response.stream->still_allowed = [this, role = *admitted.route->role,
+                                              websocket = admitted.route->kind == RouteKind::kWebSocket,
+                                              head = credentials_of(admitted.request)] {
+                const auto identity = identify(head, websocket);
+                return identity && identity->role >= role;
+            };
+        }
+        return response;
     } catch (const std::exception& error) {
         log(proto::LogLevel::kError,
             fmt::format("{} {} (request {}) failed: {}", to_name(admitted.route->method),

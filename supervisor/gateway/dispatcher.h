@@ -24,6 +24,7 @@ struct RequestHead {
     std::string remote;
     std::string request_id;
     bool websocket = false;  // asks for an upgrade to WebSocket
+    bool secure = false;     // came over TLS
 };
 
 struct Admitted {
@@ -45,7 +46,10 @@ class Dispatcher {
     void log(proto::LogLevel level, std::string_view line) const { context_.services.log(level, line); }
 
   private:
+    [[nodiscard]] std::optional<Identity> identify(const HttpRequest& request, bool websocket) const;
     std::optional<HttpResponse> sign_in(const Route& route, HttpRequest& request);
+    static std::optional<HttpResponse> check_session(const Route& route, const HttpRequest& request,
+                                                     const Identity& identity);
 
     Context& context_;
     std::unique_ptr<Authenticator> authenticator_;

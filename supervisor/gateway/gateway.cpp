@@ -5,8 +5,13 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include "common/device_options.h"
+#include "supervisor/accounts/accounts.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/dispatcher.h"
 #include "supervisor/gateway/http_server.h"
@@ -23,17 +28,21 @@ struct Gateway::Parts {
         : services(std::move(services_)),
           indexes(services.control),
           imports(services.settings.server.data_dir),
-          context{services, indexes, imports, metrics, writes} {}
+          accounts(services.store, services.clock, passwords),
+          context{services, indexes, imports, metrics, writes, accounts} {}
 
     Services services;
     gateway::PlantIndexes indexes;
     gateway::ImportDesk imports;
     gateway::Metrics metrics;
     gateway::WriteGate writes;
+    Passwords passwords;
+    Accounts accounts;
     gateway::Context context;
     // In this order: the server uses the dispatcher until it has stopped.
     std::unique_ptr<gateway::Dispatcher> dispatcher;
     std::unique_ptr<gateway::HttpServer> server;
+    std::jthread upkeep;  // of the accounts
 };
 
 namespace {
@@ -49,6 +58,36 @@ std::string host_of(int listener) {
         return {};
     }
     return host.data();
+}
+
+// Lets the command line on this machine know the server's certificate whoever signed it.
+Status tell_pin(const std::string& path, const gateway::Tls* tls) {
+    if (tls == nullptr) {
+        std::error_code ignored;
+        std::filesystem::remove(path, ignored);
+        return {};
+    }
+    std::ofstream file{path, std::ios::trunc};
+    file << tls->pin() << '\n';
+    file.flush();
+    if (!file) return make_error(ErrorKind::kIo, fmt::format("cannot write {}: {}", path, errno_text(errno)));
+    return {};
+}
+
+void keep_up(Accounts& accounts, const Services& services, const std::stop_token& stop) {
+    constexpr std::chrono::seconds kPause{15};
+    std::mutex mutex;
+    std::condition_variable_any woken;
+    std::unique_lock lock{mutex};
+    while (!stop.stop_requested()) {
+        if (const auto done = accounts.upkeep(); !done) {
+            services.log(
+                proto::LogLevel::kWarning,
+                fmt::format("the use of tokens and sessions could not be noted: {}; trying again in {} s",
+                            done.error().message, kPause.count()));
+        }
+        woken.wait_for(lock, stop, kPause, [] { return false; });
+    }
 }
 
 }  // namespace
@@ -68,19 +107,39 @@ Result<std::uint16_t> Gateway::start() {
     }
     const int listener = parts_->services.listener;
     const auto host = listener < 0 ? address->host : host_of(listener);
-    if (!is_loopback(host) && !settings.allow_insecure_listen) {
+    const gateway::TlsFiles tls_files{settings.tls_certificate, settings.tls_private_key};
+    if (!is_loopback(host) && !tls_files.wanted() && !settings.allow_insecure_listen) {
         return make_error(
             ErrorKind::kInvalidArgument,
-            fmt::format("server.listen '{}' is beyond loopback and this server speaks no TLS: tokens and "
-                        "data would cross the network in clear; put a TLS proxy in front, or set "
-                        "server.allow_insecure_listen",
-                        listener < 0 ? settings.listen : host));
+            fmt::format(
+                "server.listen '{}' is beyond loopback and TLS is not configured: tokens and data "
+                "would cross the network in clear; set server.tls_certificate and "
+                "server.tls_private_key, put a TLS proxy in front, or set server.allow_insecure_listen",
+                listener < 0 ? settings.listen : host));
     }
     if (auto prepared = parts_->imports.prepare(); !prepared) return prepared.error();
     auto token = load_or_create_admin_token(settings.data_dir);
     if (!token) return token.error();
 
+    const auto first = parts_->accounts.open();
+    if (!first) return first.error();
+    if (*first) parts_->services.announce_password("admin", **first);
+
     gateway::HttpOptions options;
+    const auto pin_path = settings.data_dir + "/run/tls_pin";
+    if (tls_files.wanted()) {
+        auto tls = gateway::Tls::load(tls_files, parts_->services.log);
+        if (!tls) return tls.error();
+        options.tls = std::move(*tls);
+    }
+    if (const auto told = tell_pin(pin_path, options.tls.get()); !told) return told.error();
+    if (settings.access_log) {
+        options.access_log = std::make_unique<gateway::AccessLog>(
+            settings.data_dir + "/log/access.jsonl",
+            RotatingFileOptions{parts_->services.settings.log.max_file_bytes,
+                                parts_->services.settings.log.max_files});
+    }
+    options.max_streams_per_user = settings.max_streams_per_user;
     options.host = address->host;
     options.port = address->port;
     options.listener = listener;
@@ -88,7 +147,7 @@ Result<std::uint16_t> Gateway::start() {
     options.upload_dir = parts_->imports.upload_dir();
     options.max_upload_bytes = settings.max_upload_bytes;
     parts_->dispatcher = std::make_unique<gateway::Dispatcher>(
-        parts_->context, gateway::admin_token_authenticator(std::move(*token)));
+        parts_->context, gateway::account_authenticator(std::move(*token), parts_->accounts));
     parts_->server =
         std::make_unique<gateway::HttpServer>(std::move(options), *parts_->dispatcher, parts_->services.bus);
     auto port = parts_->server->start();
@@ -96,7 +155,12 @@ Result<std::uint16_t> Gateway::start() {
         parts_->server.reset();
         return port.error();
     }
-    parts_->services.log(proto::LogLevel::kInfo, fmt::format("listening on {}:{}", address->host, *port));
+    parts_->upkeep = std::jthread{[parts = parts_.get()](const std::stop_token& stop) {
+        keep_up(parts->accounts, parts->services, stop);
+    }};
+    parts_->services.log(
+        proto::LogLevel::kInfo,
+        fmt::format("listening on {}{}:{}", tls_files.wanted() ? "https://" : "", address->host, *port));
     return port;
 }
 
@@ -106,6 +170,10 @@ int Gateway::keep_listener() const {
 
 void Gateway::stop() {
     if (parts_->server) parts_->server->stop();
+    if (parts_->upkeep.joinable()) {
+        parts_->upkeep.request_stop();
+        parts_->upkeep.join();
+    }
 }
 
 }  // namespace fieldwarden::supervisor

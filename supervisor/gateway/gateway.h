@@ -43,6 +43,10 @@ struct Services {
     std::vector<std::string_view> sink_types{"history", "influxdb", "kafka", "postgres", "tdengine", "mqtt"};
     // Where the gateway's own log lines go; called from any thread.
     std::function<void(proto::LogLevel, std::string_view)> log = [](proto::LogLevel, std::string_view) {};
+    // Called once in the life of a store, from start(): the first administrator and the one-time password,
+    // which is kept nowhere. For the terminal or the journal, never for a file.
+    std::function<void(std::string_view username, std::string_view password)> announce_password =
+        [](std::string_view, std::string_view) {};
 };
 
 // The bearer token of the first administrator: <data-dir>/admin.token, created (mode 0600, 32 random bytes in

@@ -13,19 +13,16 @@
 #include <vector>
 
 #include "common/enum_table.h"
+#include "supervisor/accounts/signed_in.h"
 #include "supervisor/gateway/stream_plan.h"
 
 namespace fieldwarden::supervisor::gateway {
 
 enum class Method : std::uint8_t { kGet, kPost, kPatch, kDelete };
 
-// In rising order of rights: an operator may do all a viewer may.
-enum class Role : std::uint8_t { kViewer, kOperator, kAdmin };
+using supervisor::Role;
 
-struct Identity {
-    std::string name;
-    Role role = Role::kViewer;
-};
+using Identity = SignedIn;
 
 using Query = std::vector<std::pair<std::string, std::string>>;  // decoded, in order
 
@@ -46,7 +43,8 @@ struct HttpRequest {
     std::optional<UploadedFile> upload;
     std::map<std::string, std::string, std::less<>> form;  // the other fields of an upload
     Identity identity;
-    std::string remote;  // address of the client, without its port
+    std::string remote;   // address of the client, without its port
+    bool secure = false;  // came over TLS
     std::string request_id;
 
     // "" when it is not there; the last one of several.
@@ -74,15 +72,6 @@ struct EnumNames<supervisor::gateway::Method> {
         {E::kPost, "POST"},
         {E::kPatch, "PATCH"},
         {E::kDelete, "DELETE"},
-    }};
-};
-template <>
-struct EnumNames<supervisor::gateway::Role> {
-    using E = supervisor::gateway::Role;
-    static constexpr std::array<EnumName<E>, 3> table{{
-        {E::kViewer, "viewer"},
-        {E::kOperator, "operator"},
-        {E::kAdmin, "admin"},
     }};
 };
 }  // namespace fieldwarden

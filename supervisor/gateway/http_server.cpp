@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/detect_ssl.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -16,6 +17,8 @@
 #include <thread>
 
 #include "supervisor/gateway/problem.h"
+#include "supervisor/gateway/representation.h"
+#include "supervisor/gateway/security_headers.h"
 #include "supervisor/gateway/server_core.h"
 #include "supervisor/gateway/upload.h"
 
@@ -32,6 +35,7 @@ constexpr std::uint64_t kMultipartFraming = 64 * 1024;
 constexpr std::size_t kChunk = 64 * 1024;
 constexpr std::uint64_t kSlowestBytesPerSecond = 16 * 1024;
 constexpr auto kBodyGrace = 30s;
+constexpr auto kFarewell = 2s;
 // What is read and thrown away after an early refusal, so that the client gets to read the answer.
 constexpr std::uint64_t kMostDiscarded = 64U << 20;
 
@@ -39,10 +43,11 @@ SteadyClock::time_point transfer_deadline(SteadyClock::time_point begun, std::ui
     return begun + kBodyGrace + std::chrono::seconds(bytes / kSlowestBytesPerSecond);
 }
 
-RequestHead head_of(const Parser& parser, const std::string& remote) {
+RequestHead head_of(const Parser& parser, const Connection& connection) {
     const auto& message = parser.get();
-    RequestHead head{std::string(message.method_string()), std::string(message.target()), {}, remote, {},
-                     beast::websocket::is_upgrade(message)};
+    RequestHead head{
+        std::string(message.method_string()),  std::string(message.target()), {}, connection.remote, {},
+        beast::websocket::is_upgrade(message), connection.stream.is_secure()};
     for (const auto& field : message.base()) {
         std::string name(field.name_string());
         for (auto& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -56,6 +61,26 @@ RequestHead head_of(const Parser& parser, const std::string& remote) {
     return head;
 }
 
+// A stream's place among those of its user.
+class StreamPlace {
+  public:
+    StreamPlace(ServerCore& core, const std::string& user)
+        : core_(core), place_(core.streams.try_emplace(user).first) {
+        ++place_->second;
+    }
+    ~StreamPlace() {
+        if (--place_->second == 0) core_.streams.erase(place_);
+    }
+    StreamPlace(const StreamPlace&) = delete;
+    StreamPlace& operator=(const StreamPlace&) = delete;
+    [[nodiscard]] bool granted() const { return place_->second <= core_.options.max_streams_per_user; }
+    [[nodiscard]] const std::string& user() const { return place_->first; }
+
+  private:
+    ServerCore& core_;
+    std::map<std::string, std::size_t, std::less<>>::iterator place_;
+};
+
 // One connection: requests one after the other until either side is done.
 class Session {
   public:
@@ -68,15 +93,35 @@ class Session {
     Session& operator=(const Session&) = delete;
 
     net::awaitable<void> run() {
-        while (!core_.draining) {
-            const bool again = co_await serve_one();
-            if (!again) break;
+        bool again = !core_.options.tls || co_await secure();
+        while (again && !core_.draining) again = co_await serve_one();
+        if (stream_.is_secure() && stream_.socket().is_open()) {
+            stream_.expires_after(kFarewell);
+            co_await stream_.tls().async_shutdown(as_value);
         }
         beast::error_code ignored;
         stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
     }
 
   private:
+    // The handshake; false when the connection is to end. Who speaks plain HTTP is told so.
+    net::awaitable<bool> secure() {
+        stream_.expires_after(core_.options.head_timeout);
+        auto& buffer = connection_->buffer;
+        const auto [unknown, is_tls] =
+            co_await beast::async_detect_ssl(stream_.next_layer(), buffer, as_value);
+        if (unknown) co_return false;
+        if (!is_tls) {
+            speaks_plain_ = true;
+            co_return true;
+        }
+        auto& tls = stream_.secure(core_.options.tls->current(SteadyClock::now()));
+        const auto [error, used] =
+            co_await tls.async_handshake(net::ssl::stream_base::server, buffer.data(), as_value);
+        buffer.consume(used);
+        co_return !error;
+    }
+
     // Everything about one request; false when the connection is to end.
     net::awaitable<bool> serve_one() {
         request_id_.clear();
@@ -103,8 +148,18 @@ class Session {
         keep_alive_ = parser_->keep_alive();
         route_ = nullptr;
         status_ = 0;
+        note_ = {};
         const bool again = co_await answer();
-        core_.dispatcher.record(route_, status_, SteadyClock::now() - started);
+        const auto took = SteadyClock::now() - started;
+        core_.dispatcher.record(route_, status_, took);
+        if (core_.options.access_log) {
+            note_.at = core_.dispatcher.clock().utc_now();
+            note_.remote = connection_->remote;
+            note_.status = status_;
+            note_.took = took;
+            note_.request_id = request_id_;
+            core_.options.access_log->note(std::move(note_));
+        }
         co_return again;
     }
 
@@ -121,13 +176,21 @@ class Session {
     }
 
     net::awaitable<bool> answer() {
-        auto head = head_of(*parser_, connection_->remote);
+        auto head = head_of(*parser_, *connection_);
         request_id_ = head.request_id;
+        note_.method = head.method.substr(0, 16);
+        note_.path = head.target.substr(0, head.target.find('?'));
+        if (speaks_plain_) {
+            keep_alive_ = false;
+            co_return co_await refuse(
+                problem(400, "this port speaks TLS: write https:// instead of http://"));
+        }
         auto admission = core_.dispatcher.admit(std::move(head));
         if (auto* refusal = std::get_if<HttpResponse>(&admission))
             co_return co_await refuse(std::move(*refusal));
         auto admitted = std::get<Admitted>(std::move(admission));
         route_ = admitted.route;
+        note_.user = admitted.request.identity.username;
 
         auto refusal = co_await read_body(admitted);
         if (refusal) co_return co_await refuse(std::move(*refusal));
@@ -232,12 +295,22 @@ class Session {
             co_return busy;
         }
         ++pool.running;
-        auto response = co_await run_on(pool.pool, [&] { return core_.dispatcher.call(admitted); });
+        auto response = co_await run_on(
+            pool.pool, [&] { return represent(admitted.request, core_.dispatcher.call(admitted)); });
         --pool.running;
         co_return response;
     }
 
     net::awaitable<bool> run_stream(const Admitted& admitted, HttpResponse response) {
+        const StreamPlace place{core_, admitted.request.identity.username};
+        if (!place.granted()) {
+            auto refusal =
+                problem(429, fmt::format("{} has {} streams open, the most that are allowed; close some, or "
+                                         "raise server.max_streams_per_user",
+                                         place.user(), core_.options.max_streams_per_user));
+            refusal.headers.emplace_back("Retry-After", "10");
+            co_return co_await respond(std::move(refusal), head_only_, false);
+        }
         status_ = admitted.route->kind == RouteKind::kWebSocket ? 101 : 200;
         if (admitted.route->kind == RouteKind::kWebSocket) {
             Upgrade upgrade{parser_->get().base()};
@@ -258,14 +331,16 @@ class Session {
         message.result(static_cast<unsigned>(response.status));
         message.reason(to_beast(reason_phrase(response.status)));
         message.set(http::field::server, "fieldwarden");
-        message.set("X-Content-Type-Options", "nosniff");
-        message.set("Cache-Control", "no-store");
+        for (const auto& [name, value] : security_headers(stream_.is_secure()))
+            message.set(to_beast(name), to_beast(value));
         if (!request_id_.empty()) message.set("X-Request-Id", request_id_);
         for (const auto& [name, value] : response.headers) message.set(name, value);
-        if (response.status != 204) message.set(http::field::content_type, response.content_type);
+        const bool bodiless = response.status == 204 || response.status == 304;
+        if (!bodiless) message.set(http::field::content_type, response.content_type);
         message.body() = std::move(response.body);
         const auto size = message.body().size();
-        if (response.status != 204) message.content_length(size);
+        note_.bytes = size;
+        if (!bodiless) message.content_length(size);
         message.keep_alive(keep_alive);
 
         stream_.expires_at(transfer_deadline(SteadyClock::now(), size));
@@ -303,8 +378,10 @@ class Session {
 
     ServerCore& core_;
     std::shared_ptr<Connection> connection_;
-    beast::tcp_stream& stream_;
+    ClientStream& stream_;
     std::optional<Parser> parser_;
+    bool speaks_plain_ = false;  // to a port that speaks TLS
+    AccessNote note_;
     bool head_only_ = false;
     bool keep_alive_ = false;
     const Route* route_ = nullptr;

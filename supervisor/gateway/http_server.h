@@ -1,10 +1,10 @@
-// The HTTP/1.1 server: sockets, limits, timeouts, uploads to disk, graceful drain. What a request means is
-// the Dispatcher's business.
+// The HTTP/1.1 server: sockets, TLS, limits, timeouts, uploads to disk, graceful drain. What a request means
+// is the Dispatcher's business.
 //
 // Limits (each answered as CONTRACT 3 says, or by closing the connection):
 //   head 16 KiB, complete 10 s after its first byte · body kMostBodyBytes, uploads max_upload_bytes (and 64
 //   KiB of multipart framing), both at 16 KiB/s or faster after 30 s · idle keep-alive 75 s · calls waiting
-//   for a thread 256 · connections 4,096
+//   for a thread 256 · connections 4,096 · streams of one user max_streams_per_user
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,9 @@
 #include <string>
 
 #include "common/result.h"
+#include "supervisor/gateway/access_log.h"
 #include "supervisor/gateway/dispatcher.h"
+#include "supervisor/gateway/tls.h"
 #include "supervisor/status/status_bus.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -26,10 +28,13 @@ struct HttpOptions {
     std::filesystem::path upload_dir;
     std::uint64_t max_upload_bytes = 200ULL << 20;
     std::size_t max_connections = 4096;
+    std::size_t max_streams_per_user = 256;  // WebSockets and event streams
     std::chrono::milliseconds head_timeout{10'000};
     std::chrono::milliseconds idle_timeout{75'000};
     std::chrono::milliseconds heartbeat{15'000};  // of event streams; half the idle limit of WebSockets
     std::chrono::milliseconds drain_timeout{5'000};
+    std::unique_ptr<Tls> tls;               // null: plain HTTP
+    std::unique_ptr<AccessLog> access_log;  // null: none
 };
 
 class HttpServer {

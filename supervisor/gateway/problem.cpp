@@ -18,6 +18,8 @@ std::string_view reason_phrase(int status) {
             return "Accepted";
         case 204:
             return "No Content";
+        case 304:
+            return "Not Modified";
         case 400:
             return "Bad Request";
         case 401:
@@ -68,9 +70,12 @@ HttpResponse json_response(const Json& json, int status) {
     return response;
 }
 
-HttpResponse problem(int status, std::string_view detail, const std::vector<FieldError>& errors) {
+namespace {
+
+HttpResponse problem_document(std::string_view type, int status, std::string_view detail,
+                              const std::vector<FieldError>& errors) {
     Json json{
-        {"type", "about:blank"},
+        {"type", type},
         {"title", reason_phrase(status)},
         {"status", status},
         {"detail", detail},
@@ -88,6 +93,16 @@ HttpResponse problem(int status, std::string_view detail, const std::vector<Fiel
     auto response = json_response(json, status);
     response.content_type = "application/problem+json";
     return response;
+}
+
+}  // namespace
+
+HttpResponse problem(int status, std::string_view detail, const std::vector<FieldError>& errors) {
+    return problem_document("about:blank", status, detail, errors);
+}
+
+HttpResponse problem_of_type(std::string_view type, int status, std::string_view detail) {
+    return problem_document(fmt::format("urn:fieldwarden:{}", type), status, detail, {});
 }
 
 HttpResponse problem(const Error& error) {

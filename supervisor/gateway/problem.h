@@ -21,6 +21,8 @@ struct FieldError {
 
 // {type, title, status, detail, errors?} as application/problem+json.
 HttpResponse problem(int status, std::string_view detail, const std::vector<FieldError>& errors = {});
+// … of a type that programs tell apart: "urn:fieldwarden:<type>".
+HttpResponse problem_of_type(std::string_view type, int status, std::string_view detail);
 // The status that fits the kind of the error.
 HttpResponse problem(const Error& error);
 HttpResponse missing(std::string_view noun, std::string_view id);  // 404: no <noun> '<id>'

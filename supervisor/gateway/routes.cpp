@@ -206,7 +206,24 @@ constexpr std::array kRoutes{
     Route{kPost, "/api/v1/dead-letters/retry", kOperator, kCall, kWaiting, retry_dead_letters,
           "Deliver dead letters again"},
     Route{kDelete, "/api/v1/dead-letters", kAdmin, kCall, kWaiting, clear_dead_letters, "Clear dead letters"},
+    Route{kGet, "/api/v1/audit/verify", kAdmin, kCall, kWaiting, verify_audit,
+          "Whether the audit trail is as it was written"},
     Route{kGet, "/api/v1/audit", kAdmin, kCall, kQuick, list_audit, "Who did what"},
+
+    // accounts
+    Route{kPost, "/api/v1/auth/login", kPublic, kCall, kWaiting, sign_in, "Sign in"},
+    Route{kPost, "/api/v1/auth/logout", kViewer, kCall, kQuick, sign_out, "Sign out"},
+    Route{kGet, "/api/v1/auth/me", kViewer, kCall, kQuick, show_me, "Who is signed in"},
+    Route{kPost, "/api/v1/auth/password", kViewer, kCall, kWaiting, change_own_password,
+          "Change one's own password"},
+    Route{kGet, "/api/v1/users", kAdmin, kCall, kQuick, list_users, "Users"},
+    Route{kPost, "/api/v1/users", kAdmin, kCall, kWaiting, create_user, "Create a user"},
+    Route{kGet, "/api/v1/users/{id}", kAdmin, kCall, kQuick, show_user, "One user"},
+    Route{kPatch, "/api/v1/users/{id}", kAdmin, kCall, kWaiting, change_user, "Change a user"},
+    Route{kDelete, "/api/v1/users/{id}", kAdmin, kCall, kQuick, remove_user, "Remove a user"},
+    Route{kGet, "/api/v1/tokens", kViewer, kCall, kQuick, list_tokens, "API tokens"},
+    Route{kPost, "/api/v1/tokens", kViewer, kCall, kQuick, create_token, "Create an API token"},
+    Route{kDelete, "/api/v1/tokens/{id}", kViewer, kCall, kQuick, remove_token, "Revoke an API token"},
 
     // WebSockets
     Route{kGet, "/ws", kViewer, kWebSocket, kQuick, topics_socket, "Status topics"},

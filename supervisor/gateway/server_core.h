@@ -13,15 +13,17 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
+#include "supervisor/gateway/access_log.h"
+#include "supervisor/gateway/client_stream.h"
 #include "supervisor/gateway/http_server.h"
 #include "supervisor/gateway/hub.h"
 #include "supervisor/gateway/stream_plan.h"
@@ -39,7 +41,7 @@ inline constexpr auto as_value = net::as_tuple(net::use_awaitable);
 struct Connection {
     explicit Connection(tcp::socket socket) : stream(std::move(socket)) {}
 
-    beast::tcp_stream stream;
+    ClientStream stream;
     beast::flat_buffer buffer{64 * 1024};  // the most that is read ahead
     std::string remote;
     std::function<void()> end;  // makes an idle connection or a stream end soon
@@ -69,6 +71,7 @@ struct ServerCore {
     Dispatcher& dispatcher;
     StatusBus& bus;
     std::unordered_set<Connection*> connections;
+    std::map<std::string, std::size_t, std::less<>> streams;  // open ones, by user
     bool draining = false;
     // The order matters: coroutines that are still suspended at the end are destroyed with `io`, and they use
     // what stands above it; calls that still run on a pool complete into `io`.
@@ -93,6 +96,23 @@ net::awaitable<std::invoke_result_t<F>> run_on(net::thread_pool& pool, F functio
 // The messages of the client's next event; empty when none waits. Rendered on the pool when the plan says so.
 net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const StreamPlan& plan,
                                                          HubClient& client);
+// Asks the plan whether the stream may go on, at most once in a while.
+class Permission {
+  public:
+    static constexpr std::chrono::seconds kEvery{2};
+
+    explicit Permission(const StreamPlan& plan) : plan_(plan) {}
+    bool lasts() {
+        const auto now = std::chrono::steady_clock::now();
+        if (!plan_.still_allowed || now - asked_ < kEvery) return true;
+        asked_ = now;
+        return plan_.still_allowed();
+    }
+
+  private:
+    const StreamPlan& plan_;
+    std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
+};
 // Puts the plan's topics in force.
 void subscribe(const StreamPlan& plan, HubClient& client);
 // {"missed": n}: the client lost n events because it was slow, or asked to resume from too far back.

@@ -7,6 +7,7 @@
 #include <boost/beast/http/write.hpp>
 
 #include "supervisor/gateway/problem.h"
+#include "supervisor/gateway/security_headers.h"
 #include "supervisor/gateway/server_core.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -61,9 +62,11 @@ net::awaitable<bool> send(EventStream& stream, const std::string& text) {
 net::awaitable<bool> send_head(EventStream& stream, const std::string& request_id) {
     http::response<http::empty_body> head{http::status::ok, 11};
     head.set(http::field::content_type, "text/event-stream");
-    head.set(http::field::cache_control, "no-store");
     head.set("X-Accel-Buffering", "no");
-    head.set("X-Content-Type-Options", "nosniff");
+    for (const auto& [name, value] : security_headers(stream.connection->stream.is_secure())) {
+        head.set(beast::string_view{name.data(), name.size()},
+                 beast::string_view{value.data(), value.size()});
+    }
     head.set("X-Request-Id", request_id);
     head.keep_alive(false);
     http::response_serializer<http::empty_body> serializer{head};
@@ -126,7 +129,9 @@ net::awaitable<void> run_event_stream(ServerCore& core, std::shared_ptr<Connecti
         std::string text = "retry: 2000\n\n";
         for (const auto& message : plan.first) append_message(text, message);
         subscribe(plan, stream->client);
-        while (!stream->ended) {
+        Permission permission{plan};
+        auto beat = std::chrono::steady_clock::now() + core.options.heartbeat;
+        while (!stream->ended && permission.lasts()) {
             while (text.size() < kWriteTogether) {
                 const auto messages = co_await next_messages(core, plan, stream->client);
                 if (messages.empty()) break;
@@ -139,12 +144,14 @@ net::awaitable<void> run_event_stream(ServerCore& core, std::shared_ptr<Connecti
                 const bool sent = co_await send(*stream, text);
                 if (!sent) break;
                 text.clear();
+                beat = std::chrono::steady_clock::now() + core.options.heartbeat;
                 continue;
             }
-            stream->wakeup.expires_after(core.options.heartbeat);
+            const auto now = std::chrono::steady_clock::now();
+            stream->wakeup.expires_at(std::min(beat, now + Permission::kEvery));
             if (!stream->client.idle() || stream->ended) continue;
             const auto [error] = co_await stream->wakeup.async_wait(as_value);
-            if (!error) text = ": heartbeat\n\n";
+            if (!error && std::chrono::steady_clock::now() >= beat) text = ": heartbeat\n\n";
         }
     }
     // The watcher may hold the stream a moment longer; the connection must not call into it any more.

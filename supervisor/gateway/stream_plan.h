@@ -32,6 +32,10 @@ struct StreamPlan {
     std::function<std::vector<StreamMessage>(const Event&)> render;
     // `render` may block (it asks Control or Store) and runs on the pool.
     bool render_blocks = false;
+    // Asked now and then while the stream lasts: whether the client may still have it. It ends when not: the
+    // session or token behind it has ended, or the user may do less. Unset: for ever. On the gateway's
+    // thread; never blocks.
+    std::function<bool()> still_allowed;
     // The client may subscribe and unsubscribe (/ws).
     bool takes_commands = false;
 };

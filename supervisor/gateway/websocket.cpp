@@ -26,16 +26,18 @@ constexpr std::size_t kMostReplies = 64;
 
 // Lives as long as either of the two coroutines that use it.
 struct WebSocketClient {
-    WebSocketClient(ServerCore& core_, Connection& connection, StreamPlan plan_)
+    WebSocketClient(ServerCore& core_, std::shared_ptr<Connection> connection_, StreamPlan plan_)
         : core(core_),
+          connection(std::move(connection_)),
           plan(std::move(plan_)),
-          socket(std::move(connection.stream)),
+          socket(connection->stream),
           wakeup(core.io),
           client(core.hub, [this] { wakeup.cancel(); }) {}
 
     ServerCore& core;
+    std::shared_ptr<Connection> connection;
     StreamPlan plan;
-    websocket::stream<beast::tcp_stream> socket;
+    websocket::stream<ClientStream&> socket;
     net::steady_timer wakeup;
     HubClient client;
     std::vector<std::string> replies;  // to commands, sent before events
@@ -141,14 +143,29 @@ websocket::stream_base::timeout timeouts(const HttpOptions& options) {
     return {options.head_timeout, options.heartbeat * 2, true};
 }
 
+// permessage-deflate (RFC 7692) within about 16 KiB a client: small windows, nothing kept between messages.
+websocket::permessage_deflate compression() {
+    websocket::permessage_deflate deflate;
+    deflate.server_enable = true;
+    deflate.server_max_window_bits = 11;
+    deflate.client_max_window_bits = 11;
+    deflate.server_no_context_takeover = true;
+    deflate.client_no_context_takeover = true;
+    deflate.compLevel = 1;
+    deflate.memLevel = 4;
+    deflate.msg_size_threshold = 512;
+    return deflate;
+}
+
 }  // namespace
 
 net::awaitable<void> run_websocket(ServerCore& core, std::shared_ptr<Connection> connection, Upgrade upgrade,
                                    std::string subprotocol, StreamPlan plan) {
     connection->stream.expires_never();
-    auto client = std::make_shared<WebSocketClient>(core, *connection, std::move(plan));
+    auto client = std::make_shared<WebSocketClient>(core, connection, std::move(plan));
     auto& socket = client->socket;
     socket.set_option(timeouts(core.options));
+    socket.set_option(compression());
     socket.set_option(websocket::stream_base::decorator([&subprotocol](websocket::response_type& response) {
         response.set(http::field::server, "fieldwarden");
         if (!subprotocol.empty()) response.set(http::field::sec_websocket_protocol, subprotocol);
@@ -169,15 +186,20 @@ net::awaitable<void> run_websocket(ServerCore& core, std::shared_ptr<Connection>
         if (!reachable) break;
     }
     subscribe(client->plan, client->client);
+    Permission permission{client->plan};
     while (reachable && !client->ended) {
+        if (!permission.lasts()) {
+            client->end({websocket::close_code::policy_error, "signed out"});
+            break;
+        }
         reachable = co_await send_waiting(*client);
         if (!reachable || client->ended || !client->replies.empty() || !client->client.idle()) continue;
-        client->wakeup.expires_at(net::steady_timer::time_point::max());
+        client->wakeup.expires_after(Permission::kEvery);
         co_await client->wakeup.async_wait(as_value);
     }
     connection->end = nullptr;
     if (reachable && socket.is_open()) co_await socket.async_close(client->reason, as_value);
-    beast::get_lowest_layer(socket).close();
+    connection->stream.close();
 }
 
 }  // namespace fieldwarden::supervisor::gateway

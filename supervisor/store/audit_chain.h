@@ -14,7 +14,9 @@
 
 namespace fieldwarden::supervisor {
 
-// Of the entry behind `previous` (hex; "" for the first). Covers every member but `hash` itself.
+// Of the entry behind `previous` (hex; "" for the first). Covers every member but `hash` itself: each as its
+// length, a colon and its bytes; the id and the time (microseconds since 1970 UTC) as decimal numbers, the
+// detail as compact JSON with its keys in order and U+FFFD for what is no UTF-8.
 std::string audit_hash(std::string_view previous, const AuditEntry& entry);
 
 // Walks the trail, oldest first, in as many pieces as it is given in.

@@ -6,6 +6,8 @@
 #include <set>
 
 #include "supervisor/plant/schema.h"
+#include "supervisor/store/audit_chain.h"
+#include "supervisor/store/sqlite_rows.h"
 
 namespace fieldwarden::supervisor {
 
@@ -84,7 +86,53 @@ constexpr std::array<const char*, kStoreSchemaVersion> kMigrations{
         day INTEGER NOT NULL, device_code TEXT NOT NULL, state TEXT NOT NULL, spent INTEGER NOT NULL,
         PRIMARY KEY (day, device_code, state)) WITHOUT ROWID;
     )sql",
+    // Accounts; and the chain of the audit trail, which chain_audit() fills and closes.
+    R"sql(
+    CREATE TABLE users (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        username TEXT NOT NULL UNIQUE, role TEXT NOT NULL, password_hash TEXT NOT NULL,
+        must_change_password INTEGER NOT NULL, disabled INTEGER NOT NULL,
+        created_at INTEGER NOT NULL, last_login_at INTEGER);
+    CREATE TABLE api_tokens (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user_id INTEGER NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL, secret_hash TEXT NOT NULL UNIQUE,
+        created_at INTEGER NOT NULL, expires_at INTEGER, last_used_at INTEGER,
+        UNIQUE (user_id, name));
+    CREATE TABLE web_sessions (
+        secret_hash TEXT PRIMARY KEY,
+        user_id INTEGER NOT NULL, csrf_token TEXT NOT NULL,
+        created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX web_sessions_by_user ON web_sessions (user_id);
+    ALTER TABLE audit ADD COLUMN hash TEXT NOT NULL DEFAULT '';
+    )sql",
 };
+constexpr std::int64_t kAuditChainSince = 5;
+
+// Gives the entries of before their hashes; from then on the table only takes new rows. REPLACE would delete
+// without the delete trigger, hence the one on INSERT.
+Status chain_audit(SqlDatabase& database) {
+    std::string previous;
+    for (std::int64_t last = 0;;) {
+        const auto entries = select_audit_after(database, last, 1000);
+        if (!entries) return entries.error();
+        if (entries->empty()) break;
+        for (const auto& entry : *entries) {
+            previous = audit_hash(previous, entry);
+            last = entry.id;
+            const auto done = run(database, "UPDATE audit SET hash = ? WHERE id = ?", previous, last);
+            if (!done) return done;
+        }
+    }
+    return database.execute(R"sql(
+        CREATE TRIGGER audit_keeps_changes BEFORE UPDATE ON audit
+            BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
+        CREATE TRIGGER audit_keeps_rows BEFORE DELETE ON audit
+            BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
+        CREATE TRIGGER audit_keeps_ids BEFORE INSERT ON audit
+            WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+            BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
+    )sql");
+}
 
 // A table per kind; a field that plant/schema.h gained since the file was written becomes an empty column.
 Status create_plant_tables(SqlDatabase& database) {
@@ -156,6 +204,9 @@ Status migrate_store(SqlDatabase& database) {
                                        fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                                    kStoreApplicationId, from + 1)}) {
             if (const auto done = database.execute(sql); !done) return done;
+        }
+        if (from + 1 == kAuditChainSince) {
+            if (const auto done = chain_audit(database); !done) return done;
         }
         if (const auto done = step->commit(); !done) return done;
     }

@@ -6,7 +6,7 @@
 
 namespace fieldwarden::supervisor {
 
-inline constexpr std::int64_t kStoreSchemaVersion = 4;
+inline constexpr std::int64_t kStoreSchemaVersion = 5;
 // PRAGMA application_id of our files ("FWst"), so that another program's database is not taken for ours.
 inline constexpr std::int64_t kStoreApplicationId = 0x46577374;
 

@@ -15,7 +15,11 @@
 
 namespace fieldwarden::supervisor {
 
-Status insert_audit(SqlDatabase& database, const AuditEntry& entry);
+// Within the transaction of what it tells of: gives the entry its id and chains it to the newest one.
+Status insert_audit(SqlDatabase& database, AuditEntry entry);
+// The entries behind `id`, oldest first.
+Result<std::vector<AuditEntry>> select_audit_after(SqlDatabase& database, std::int64_t id,
+                                                   std::uint32_t limit);
 
 inline std::int64_t micros(UtcTime time) {
     return time.time_since_epoch().count();

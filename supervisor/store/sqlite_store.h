@@ -1,7 +1,7 @@
 // The store in one SQLite file (WAL). Two connections: one that writes, one that reads beside it, so that a
-// long apply does not hold up a status page. The configuration, desired states and import jobs are written
-// with synchronous=FULL (they survive a power cut); sessions, their logs, the process table and the audit
-// trail with NORMAL (they survive a crash; a power cut may take the last moments).
+// long apply does not hold up a status page. The configuration, accounts, desired states and import jobs are
+// written with synchronous=FULL (they survive a power cut); sessions, their logs, the process table and the
+// audit trail with NORMAL (they survive a crash; a power cut may take the last moments).
 #pragma once
 
 #include <mutex>
@@ -40,6 +40,7 @@ class SqliteStore final : public Store {
 
     Status add_audit(const AuditEntry& entry) override;
     Result<Page<AuditEntry>> audit(PageRequest page) override;
+    Result<std::vector<AuditEntry>> audit_after(std::int64_t id, std::uint32_t limit) override;
 
     Status put_alert(const AlertRow& row) override;
     Result<AlertRow> alert(std::int64_t id) override;
@@ -56,6 +57,20 @@ class SqliteStore final : public Store {
                                                std::chrono::sys_days day) override;
     Result<std::vector<StateTime>> state_times_since(std::chrono::sys_days day) override;
     Status prune_state_times(std::chrono::sys_days before) override;
+
+    Result<std::vector<User>> users() override;
+    Result<std::int64_t> put_user(const User& user, const AuditEntry& audit) override;
+    Status remove_user(std::int64_t id, const AuditEntry& audit) override;
+    Result<std::vector<ApiToken>> tokens() override;
+    Result<std::int64_t> add_token(const ApiToken& token, const AuditEntry& audit) override;
+    Status remove_token(std::int64_t id, const AuditEntry& audit) override;
+    Status touch_token(std::int64_t id, UtcTime used_at) override;
+    Status touch_user(std::int64_t id, UtcTime login_at) override;
+    Result<std::vector<WebSession>> web_sessions() override;
+    Status add_web_session(const WebSession& session) override;
+    Status remove_web_session(const std::string& secret_hash) override;
+    Status remove_web_sessions_of(std::int64_t user_id) override;
+    Status prune_web_sessions(UtcTime expired_before) override;
 
     Status prune(UtcTime before) override;
     Status check() override;

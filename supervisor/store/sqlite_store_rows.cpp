@@ -1,4 +1,4 @@
-// Import jobs, sessions and their timelines, desired states, the process table, the audit trail.
+// Import jobs, sessions and their timelines, desired states, the process table.
 #include "supervisor/store/desired_names.h"
 #include "supervisor/store/sqlite_rows.h"
 #include "supervisor/store/sqlite_store.h"
@@ -88,17 +88,6 @@ ProcessRow read_process(RowReader& row) {
     process.restart_count = row.count<std::uint32_t>();
     process.config_revision = row.count<std::uint64_t>();
     return process;
-}
-
-AuditEntry read_audit(RowReader& row) {
-    AuditEntry entry;
-    entry.id = row.integer();
-    entry.at = row.time();
-    entry.actor = {row.text(), row.text(), row.text()};
-    entry.action = row.text();
-    entry.subject = row.text();
-    entry.detail = row.json();
-    return entry;
 }
 
 }  // namespace
@@ -277,24 +266,7 @@ Result<std::vector<ProcessRow>> SqliteStore::processes() {
     });
 }
 
-// --- audit and upkeep ---
-
-Status insert_audit(SqlDatabase& database, const AuditEntry& entry) {
-    return run(database, "INSERT INTO audit VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", micros(entry.at),
-               entry.actor.name, entry.actor.role, entry.actor.remote, entry.action, entry.subject,
-               dumped(entry.detail));
-}
-
-Status SqliteStore::add_audit(const AuditEntry& entry) {
-    return write(Sync::kNormal, [&](SqlDatabase& database) { return insert_audit(database, entry); });
-}
-
-Result<Page<AuditEntry>> SqliteStore::audit(PageRequest page) {
-    return read([&](SqlDatabase& database) {
-        return page_of(database, "id, at, actor, role, remote, action, subject, detail", "audit", page,
-                       "audit entry", read_audit);
-    });
-}
+// --- upkeep ---
 
 Status SqliteStore::prune(UtcTime before) {
     return write(Sync::kNormal, [&](SqlDatabase& database) -> Status {

@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/result.h"
 #include "proto/shapes.h"
+#include "supervisor/accounts/account_store.h"
 #include "supervisor/plant/plant.h"
 #include "supervisor/statistics/state_time.h"
 
@@ -49,6 +50,7 @@ struct AuditEntry {
     std::string action;   // "task.start", "import.apply", "device.update"
     std::string subject;  // the code it was done to
     proto::Json detail = proto::Json::object();
+    std::string hash;  // given by the store: see store/audit_chain.h
 };
 
 // A session as it is kept: proto::SessionStatus without the process.
@@ -130,10 +132,8 @@ struct AlertDocument {
     proto::Json body = proto::Json::object();
 };
 
-class Store {
+class Store : public AccountStore {
   public:
-    virtual ~Store() = default;
-
     // --- configuration ---
     [[nodiscard]] virtual Result<PlantPtr> load_plant() = 0;
     // One transaction: refused with kConflict when the stored revision is not `expected_revision`, and then
@@ -173,6 +173,9 @@ class Store {
     // --- audit ---
     virtual Status add_audit(const AuditEntry& entry) = 0;
     virtual Result<Page<AuditEntry>> audit(PageRequest page) = 0;  // newest first
+    // The entries behind `id`, oldest first; at most `limit`. The trail is only added to: it is not pruned,
+    // and the store refuses its change and removal to everybody.
+    virtual Result<std::vector<AuditEntry>> audit_after(std::int64_t id, std::uint32_t limit) = 0;
 
     // --- alerting ---
     // Adds the alert or replaces the one of its id. Ids are given by the supervisor.
@@ -199,7 +202,8 @@ class Store {
     virtual Result<std::vector<StateTime>> state_times_since(std::chrono::sys_days day) = 0;
     virtual Status prune_state_times(std::chrono::sys_days before) = 0;
 
-    // Deletes ended sessions, their timelines, import jobs and resolved alerts older than `before`.
+    // Deletes ended sessions, their timelines, import jobs and resolved alerts older than `before`. The audit
+    // trail stays.
     virtual Status prune(UtcTime before) = 0;
     // A cheap write and read: for /readyz and the supervisor's own health.
     virtual Status check() = 0;

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "common/sqlite.h"
+#include "supervisor/store/audit_chain.h"
 #include "supervisor/store/migrations.h"
 #include "tests/contract/store_contract.h"
 #include "tests/unit/common/temp_dir.h"
@@ -163,6 +164,109 @@ TEST_F(SqliteStoreFile, AFieldTheSchemaGainedAppearsEmpty) {
     const auto plant = store->load_plant();
     ASSERT_TRUE(plant) << plant.error().message;
     EXPECT_EQ((*plant)->of(Kind::kPoint).find("P1")->cells, point("P1", "D1").cells);
+}
+
+// --- the audit trail, changed behind the store's back ---
+
+AuditEntry an_entry(int n) {
+    AuditEntry entry;
+    entry.at = UtcTime{std::chrono::microseconds{1'795'000'000'123'456 + n}};
+    entry.actor = {"chen", "admin", "10.0.0.9"};
+    entry.action = "task.start";
+    entry.subject = fmt::format("T{}", n);
+    entry.detail = {{"n", n}, {"rate", 0.1 * n}};
+    return entry;
+}
+
+class AuditTrailFile : public SqliteStoreFile {
+  protected:
+    void SetUp() override {
+        const auto store = opened();
+        for (int i = 1; i <= 10; ++i) ASSERT_TRUE(store->add_audit(an_entry(i)));
+    }
+    // As somebody with the file and a shell would.
+    void tamper(const std::string& sql) const {
+        execute(
+            "DROP TRIGGER audit_keeps_changes; DROP TRIGGER audit_keeps_rows; DROP TRIGGER audit_keeps_ids;" +
+            sql);
+    }
+    std::optional<std::int64_t> first_broken() const {
+        const auto store = opened();
+        AuditWalk walk;
+        for (std::int64_t last = 0;;) {
+            const auto next = store->audit_after(last, 3);
+            EXPECT_TRUE(next) << next.error().message;
+            if (!next || next->empty()) return std::nullopt;
+            if (const auto broken = walk.take(*next)) return broken->id;
+            last = next->back().id;
+        }
+    }
+};
+
+TEST_F(AuditTrailFile, RefusesChangeRemovalAndReplacement) {
+    auto database = SqlDatabase::open(path(), SqlDatabase::Mode::kReadWrite);
+    ASSERT_TRUE(database);
+    for (const std::string sql :
+         {"UPDATE audit SET actor = 'nobody' WHERE id = 3", "DELETE FROM audit WHERE id = 3",
+          "DELETE FROM audit", "INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE id = 3",
+          "UPDATE OR REPLACE audit SET id = 4 WHERE id = 3"}) {
+        const auto refused = database->execute(sql);
+        ASSERT_FALSE(refused) << sql;
+        EXPECT_NE(refused.error().message.find("append-only"), std::string::npos) << refused.error().message;
+    }
+    EXPECT_EQ(first_broken(), std::nullopt);
+}
+
+TEST_F(AuditTrailFile, EveryChangedColumnIsFound) {
+    for (const std::string change :
+         {"at = at + 1", "actor = 'li'", "role = 'viewer'", "remote = ''", "action = 'task.stop'",
+          "subject = 'T1'", "detail = '{}'", "detail = 'nonsense'", "hash = ''", "hash = upper(hash)",
+          "actor = actor || role, role = ''"}) {
+        std::filesystem::remove(path());
+        SetUp();
+        tamper("UPDATE audit SET " + change + " WHERE id = 4");
+        EXPECT_EQ(first_broken(), 4) << change;
+    }
+}
+
+TEST_F(AuditTrailFile, ARemovedEntryShowsInTheNextOne) {
+    tamper("DELETE FROM audit WHERE id = 5");
+    EXPECT_EQ(first_broken(), 6);
+}
+
+TEST_F(AuditTrailFile, TheFirstEntryCannotGoUnnoticed) {
+    tamper("DELETE FROM audit WHERE id = 1");
+    EXPECT_EQ(first_broken(), 2);
+}
+
+TEST_F(AuditTrailFile, AnInsertedEntryIsFound) {
+    tamper(
+        "DELETE FROM audit WHERE id = 7; INSERT INTO audit SELECT 7, at, actor, role, remote, action, "
+        "subject, "
+        "detail, hash FROM audit WHERE id = 6");
+    EXPECT_EQ(first_broken(), 7);
+}
+
+TEST_F(AuditTrailFile, SwappedEntriesAreFound) {
+    tamper(
+        "UPDATE audit SET id = 99 WHERE id = 3; UPDATE audit SET id = 3 WHERE id = 8;"
+        "UPDATE audit SET id = 8 WHERE id = 99");
+    EXPECT_EQ(first_broken(), 3);
+}
+
+TEST_F(AuditTrailFile, EntriesOfBeforeTheChainAreTakenIntoIt) {
+    execute(
+        "DROP TRIGGER audit_keeps_changes; DROP TRIGGER audit_keeps_rows; DROP TRIGGER audit_keeps_ids;"
+        "ALTER TABLE audit DROP COLUMN hash; DROP TABLE users; DROP TABLE api_tokens; DROP TABLE "
+        "web_sessions;"
+        "PRAGMA user_version = 4");
+    EXPECT_EQ(first_broken(), std::nullopt);
+    const auto store = opened();
+    ASSERT_TRUE(store->add_audit(an_entry(11)));
+    EXPECT_EQ(first_broken(), std::nullopt);
+    EXPECT_EQ(store->audit({})->total, 11U);
+    tamper("UPDATE audit SET subject = '' WHERE id = 2");
+    EXPECT_EQ(first_broken(), 2);
 }
 
 TEST_F(SqliteStoreFile, AWriterElsewhereIsWaitedForAndThenToldAsBusy) {

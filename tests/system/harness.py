@@ -93,10 +93,14 @@ class Supervisor:
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, env={**os.environ, **self.settings})
         eventually(lambda: self.process.poll() is not None or listen.exists(), "the supervisor's listen file")
         assert self.process.poll() is None, (self.data_dir / "supervisor.out").read_text()
-        self.base = "http://" + listen.read_text().strip()
+        self.address = listen.read_text().strip()
+        certificate = self.settings.get("FIELDWARDEN_SERVER_TLS_CERTIFICATE")
+        self.http.verify = certificate or True
+        self.http.trust_env = not certificate  # REQUESTS_CA_BUNDLE would go before `verify`
+        self.base = ("https://" if certificate else "http://") + self.address
         self.token = (self.data_dir / "admin.token").read_text().strip()
         self.http.headers["Authorization"] = "Bearer " + self.token
-        eventually(lambda: requests.get(self.base + "/readyz", timeout=5).status_code == 200, "readiness")
+        eventually(lambda: self.http.get(self.base + "/readyz", timeout=5).status_code == 200, "readiness")
         return self
 
     @property

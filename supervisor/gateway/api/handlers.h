@@ -63,6 +63,7 @@ HttpResponse show_process_health(const HttpRequest& request, Context& context);
 HttpResponse show_health(const HttpRequest& request, Context& context);
 HttpResponse list_events(const HttpRequest& request, Context& context);
 HttpResponse list_audit(const HttpRequest& request, Context& context);
+HttpResponse verify_audit(const HttpRequest& request, Context& context);
 HttpResponse topics_socket(const HttpRequest& request, Context& context);
 HttpResponse fleet_socket(const HttpRequest& request, Context& context);
 
@@ -77,6 +78,20 @@ HttpResponse create_alert_document(AlertDocumentKind kind, const HttpRequest& re
 HttpResponse show_alert_document(AlertDocumentKind kind, const HttpRequest& request, Context& context);
 HttpResponse change_alert_document(AlertDocumentKind kind, const HttpRequest& request, Context& context);
 HttpResponse remove_alert_document(AlertDocumentKind kind, const HttpRequest& request, Context& context);
+
+// accounts.cpp
+HttpResponse sign_in(const HttpRequest& request, Context& context);
+HttpResponse sign_out(const HttpRequest& request, Context& context);
+HttpResponse show_me(const HttpRequest& request, Context& context);
+HttpResponse change_own_password(const HttpRequest& request, Context& context);
+HttpResponse list_users(const HttpRequest& request, Context& context);
+HttpResponse create_user(const HttpRequest& request, Context& context);
+HttpResponse show_user(const HttpRequest& request, Context& context);
+HttpResponse change_user(const HttpRequest& request, Context& context);
+HttpResponse remove_user(const HttpRequest& request, Context& context);
+HttpResponse list_tokens(const HttpRequest& request, Context& context);
+HttpResponse create_token(const HttpRequest& request, Context& context);
+HttpResponse remove_token(const HttpRequest& request, Context& context);
 
 // probes.cpp
 HttpResponse write_point(const HttpRequest& request, Context& context);

@@ -153,7 +153,7 @@ HttpResponse create_import_job(const HttpRequest& request, Context& context) {
     job.mode = to_name(mode);
     job.status = proposal->diff ? "validated" : "invalid";
     job.created_at = context.services.clock.utc_now();
-    job.created_by = request.identity.name;
+    job.created_by = request.identity.username;
     job.base_revision = plant->revision;
     if (proposal->diff) job.summary = summary_json(*proposal->diff);
     job.errors = to_json(proposal->problems.errors());

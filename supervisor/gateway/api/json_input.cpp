@@ -248,7 +248,7 @@ Language language_of_request(const HttpRequest& request) {
 }
 
 Actor actor_of(const HttpRequest& request) {
-    return {request.identity.name, std::string(to_name(request.identity.role)), request.remote};
+    return {request.identity.username, std::string(to_name(request.identity.role)), request.remote};
 }
 
 HttpResponse page_response(Json items, const PageRequest& page, std::uint64_t total) {

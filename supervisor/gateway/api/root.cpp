@@ -1,4 +1,5 @@
-// The five at the root: liveness, readiness, metrics, the contract and the start page.
+// The five at the root: liveness, readiness, metrics, the contract and the console, or a start page in a
+// build without it.
 #include <fmt/format.h>
 
 #include "supervisor/gateway/api/handlers.h"
@@ -6,6 +7,7 @@
 #include "supervisor/gateway/metrics.h"
 #include "supervisor/gateway/openapi.h"
 #include "supervisor/gateway/problem.h"
+#include "supervisor/gateway/static_files.h"
 
 namespace fieldwarden::supervisor::gateway {
 
@@ -36,7 +38,8 @@ HttpResponse show_openapi(const HttpRequest&, Context&) {
     return response;
 }
 
-HttpResponse show_start_page(const HttpRequest&, Context& context) {
+HttpResponse show_start_page(const HttpRequest& request, Context& context) {
+    if (has_console()) return serve_console(request);
     HttpResponse response;
     response.content_type = "text/html; charset=utf-8";
     response.headers.emplace_back(
@@ -59,7 +62,7 @@ li {{ margin: .4rem 0; }}
 </head>
 <body>
 <h1>Fieldwarden</h1>
-<p>Industrial data acquisition, version {}. The supervisor is running.</p>
+<p>Industrial data acquisition, version {}. The supervisor is running. The web console is not in this build.</p>
 <ul>
 <li><a href="/openapi.json">/openapi.json</a>: every call of the HTTP interface under <code>/api/v1</code>. Calls carry
 <code>Authorization: Bearer &lt;token&gt;</code>; the first token is in <code>admin.token</code> in the data directory.</li>

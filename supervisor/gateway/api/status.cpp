@@ -8,6 +8,7 @@
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/outbox.h"
 #include "supervisor/gateway/plant_index.h"
+#include "supervisor/store/audit_chain.h"
 
 namespace fieldwarden::supervisor::gateway {
 
@@ -49,7 +50,8 @@ Json audit_json(const AuditEntry& entry) {
             {"remote", entry.actor.remote},
             {"action", entry.action},
             {"subject", entry.subject},
-            {"detail", entry.detail}};
+            {"detail", entry.detail},
+            {"hash", entry.hash}};
 }
 
 HttpResponse stream_response(StreamPlan plan) {
@@ -149,6 +151,28 @@ HttpResponse list_audit(const HttpRequest& request, Context& context) {
         if (page->items.size() < part.page_size) break;
     }
     return list_response(std::move(rows), *query, {"actor", "role", "remote", "action", "subject"});
+}
+
+HttpResponse verify_audit(const HttpRequest&, Context& context) {
+    constexpr std::uint32_t kAtATime = 2'000;
+    AuditWalk walk;
+    std::uint64_t entries = 0;
+    for (std::int64_t last = 0;;) {
+        const auto next = context.services.store.audit_after(last, kAtATime);
+        if (!next) return problem(next.error());
+        if (next->empty()) break;
+        if (const auto broken = walk.take(*next)) {
+            for (const auto& entry : *next) entries += entry.id < broken->id ? 1 : 0;
+            return json_response({{"ok", false},
+                                  {"entries", entries},
+                                  {"newest_hash", walk.newest_hash()},
+                                  {"first_broken", audit_json(*broken)}});
+        }
+        entries += next->size();
+        last = next->back().id;
+    }
+    return json_response(
+        {{"ok", true}, {"entries", entries}, {"newest_hash", walk.newest_hash()}, {"first_broken", nullptr}});
 }
 
 HttpResponse topics_socket(const HttpRequest&, Context&) {

@@ -9,13 +9,12 @@
 #include <atomic>
 #include <mutex>
 
-#include "supervisor/accounts/account_store.h"
 #include "supervisor/store/postgres/link.h"
 #include "supervisor/store/store.h"
 
 namespace fieldwarden::supervisor {
 
-class PostgresStore final : public Store, public AccountStore {
+class PostgresStore final : public Store {
   public:
     static Result<std::unique_ptr<Store>> open(std::string_view url);
 
@@ -44,7 +43,7 @@ class PostgresStore final : public Store, public AccountStore {
 
     Status add_audit(const AuditEntry& entry) override;
     Result<Page<AuditEntry>> audit(PageRequest page) override;
-    Result<std::vector<AuditEntry>> audit_after(std::int64_t id, std::uint32_t limit);
+    Result<std::vector<AuditEntry>> audit_after(std::int64_t id, std::uint32_t limit) override;
 
     Status put_alert(const AlertRow& row) override;
     Result<AlertRow> alert(std::int64_t id) override;

@@ -8,27 +8,6 @@ using namespace postgres;
 
 namespace {
 
-std::string_view role_name(Role role) {
-    switch (role) {
-        case Role::kViewer:
-            return "viewer";
-        case Role::kOperator:
-            return "operator";
-        case Role::kAdmin:
-            return "admin";
-    }
-    return {};
-}
-
-Role read_role(RowReader& row) {
-    const auto name = row.text();
-    for (const auto role : {Role::kViewer, Role::kOperator, Role::kAdmin}) {
-        if (role_name(role) == name) return role;
-    }
-    row.fail();
-    return Role::kViewer;
-}
-
 constexpr std::string_view kUserColumns =
     "username, role, password_hash, must_change_password, disabled, created_at, last_login_at";
 
@@ -36,7 +15,7 @@ User read_user(RowReader& row) {
     User user;
     user.id = row.integer();
     user.username = row.text();
-    user.role = read_role(row);
+    user.role = row.choice<Role>();
     user.password_hash = row.text();
     user.must_change_password = row.boolean();
     user.disabled = row.boolean();
@@ -53,7 +32,7 @@ ApiToken read_token(RowReader& row) {
     token.id = row.integer();
     token.user_id = row.integer();
     token.name = row.text();
-    token.role = read_role(row);
+    token.role = row.choice<Role>();
     token.secret_hash = row.text();
     token.created_at = row.time();
     token.expires_at = row.optional_time();
@@ -100,12 +79,21 @@ Result<std::vector<User>> PostgresStore::users() {
 }
 
 Result<std::int64_t> PostgresStore::put_user(const User& user, const AuditEntry& audit) {
-    auto stored = write([&](Connection& connection) -> Result<std::int64_t> {
+    return write([&](Connection& connection) -> Result<std::int64_t> {
+        const auto taken =
+            integer_of(connection, "SELECT count(*) FROM users WHERE username = $1 AND id <> $2",
+                       user.username, user.id);
+        if (!taken) return taken.error();
+        if (*taken != 0) {
+            return make_error(
+                ErrorKind::kConflict,
+                fmt::format("there is a user '{}' already; choose another name", user.username));
+        }
         auto id = user.id;
         const auto put = keeping_an_administrator(connection, [&]() -> Status {
             if (id == 0) {
                 const auto added = insert(connection, "users", kUserColumns, 0, user.username,
-                                          role_name(user.role), user.password_hash, user.must_change_password,
+                                          to_name(user.role), user.password_hash, user.must_change_password,
                                           user.disabled, user.created_at, user.last_login_at);
                 if (!added) return added.error();
                 id = *added;
@@ -114,14 +102,13 @@ Result<std::int64_t> PostgresStore::put_user(const User& user, const AuditEntry&
             return change_one(
                 connection, "user", id,
                 fmt::format("UPDATE users SET ({}) = ({}) WHERE id = $8", kUserColumns, places(7, 1)),
-                user.username, role_name(user.role), user.password_hash, user.must_change_password,
+                user.username, to_name(user.role), user.password_hash, user.must_change_password,
                 user.disabled, user.created_at, user.last_login_at, id);
         });
         if (!put) return put.error();
         if (const auto noted = insert_audit(connection, audit); !noted) return noted.error();
         return id;
     });
-    return stored;
 }
 
 Status PostgresStore::remove_user(std::int64_t id, const AuditEntry& audit) {
@@ -148,9 +135,18 @@ Result<std::int64_t> PostgresStore::add_token(const ApiToken& token, const Audit
         if (owner->rows() == 0) {
             return make_error(ErrorKind::kNotFound, fmt::format("there is no user {}", token.user_id));
         }
-        const auto id = insert(connection, "api_tokens", kTokenColumns, 0, token.user_id, token.name,
-                               role_name(token.role), token.secret_hash, token.created_at, token.expires_at,
-                               token.last_used_at);
+        const auto taken =
+            integer_of(connection, "SELECT count(*) FROM api_tokens WHERE name = $1 AND user_id = $2",
+                       token.name, token.user_id);
+        if (!taken) return taken.error();
+        if (*taken != 0) {
+            return make_error(
+                ErrorKind::kConflict,
+                fmt::format("the user has a token '{}' already; choose another name", token.name));
+        }
+        const auto id =
+            insert(connection, "api_tokens", kTokenColumns, 0, token.user_id, token.name, to_name(token.role),
+                   token.secret_hash, token.created_at, token.expires_at, token.last_used_at);
         if (!id) return id;
         if (const auto noted = insert_audit(connection, audit); !noted) return noted.error();
         return id;
@@ -188,11 +184,13 @@ Result<std::vector<WebSession>> PostgresStore::web_sessions() {
 
 Status PostgresStore::add_web_session(const WebSession& session) {
     return write([&](Connection& connection) {
-        return run(connection,
-                   "INSERT INTO web_sessions (secret_hash, user_id, csrf_token, created_at, expires_at) "
-                   "VALUES ($1, $2, $3, $4, $5)",
-                   session.secret_hash, session.user_id, session.csrf_token, session.created_at,
-                   session.expires_at);
+        return run(
+            connection,
+            "INSERT INTO web_sessions (secret_hash, user_id, csrf_token, created_at, expires_at) "
+            "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (secret_hash) DO UPDATE SET (user_id, csrf_token, "
+            "created_at, "
+            "expires_at) = (excluded.user_id, excluded.csrf_token, excluded.created_at, excluded.expires_at)",
+            session.secret_hash, session.user_id, session.csrf_token, session.created_at, session.expires_at);
     });
 }
 

@@ -1,4 +1,5 @@
 // Import jobs, sessions and their timelines, desired states, the process table, the audit trail.
+#include "supervisor/store/audit_chain.h"
 #include "supervisor/store/desired_names.h"
 #include "supervisor/store/postgres/postgres_store.h"
 #include "supervisor/store/postgres/rows.h"
@@ -95,7 +96,7 @@ ProcessRow read_process(RowReader& row) {
     return process;
 }
 
-constexpr std::string_view kAuditColumns = "at, actor, role, remote, action, subject, detail";
+constexpr std::string_view kAuditColumns = "at, actor, role, remote, action, subject, detail, hash";
 
 AuditEntry read_audit(RowReader& row) {
     AuditEntry entry;
@@ -105,6 +106,7 @@ AuditEntry read_audit(RowReader& row) {
     entry.action = row.text();
     entry.subject = row.text();
     entry.detail = row.json();
+    entry.hash = row.text();
     return entry;
 }
 
@@ -282,10 +284,22 @@ Result<std::vector<ProcessRow>> PostgresStore::processes() {
 
 // --- audit and upkeep ---
 
-Status postgres::insert_audit(Connection& connection, const AuditEntry& entry) {
+// There is one writer, whose transactions come one after the other.
+Status postgres::insert_audit(Connection& connection, AuditEntry entry) {
+    const auto newest = collect(connection, "SELECT hash FROM audit ORDER BY id DESC LIMIT 1", "audit entry",
+                                [](RowReader& row) { return row.text(); });
+    if (!newest) return newest.error();
+    const auto id = integer_of(connection, "SELECT last + 1 FROM last_ids WHERE name = 'audit'");
+    if (!id) return id.error();
+    entry.id = *id;
+    // The hash is of what will be read back.
+    for (auto* text :
+         {&entry.actor.name, &entry.actor.role, &entry.actor.remote, &entry.action, &entry.subject})
+        *text = storable(*text);
+    entry.hash = audit_hash(newest->empty() ? std::string_view{} : newest->front(), entry);
     const auto added =
-        insert(connection, "audit", kAuditColumns, 0, entry.at, entry.actor.name, entry.actor.role,
-               entry.actor.remote, entry.action, entry.subject, json_text(entry.detail));
+        insert(connection, "audit", kAuditColumns, entry.id, entry.at, entry.actor.name, entry.actor.role,
+               entry.actor.remote, entry.action, entry.subject, json_text(entry.detail), entry.hash);
     if (!added) return added.error();
     return {};
 }

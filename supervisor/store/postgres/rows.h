@@ -16,7 +16,7 @@
 namespace fieldwarden::supervisor::postgres {
 
 // The one place where the audit trail grows.
-Status insert_audit(Connection& connection, const AuditEntry& entry);
+Status insert_audit(Connection& connection, AuditEntry entry);
 
 inline JsonText json_text(const proto::Json& json) {
     return {json.dump(-1, ' ', false, proto::Json::error_handler_t::replace)};

@@ -61,7 +61,12 @@ constexpr std::array<const char*, kSchemaVersion> kMigrations{
 
     CREATE TABLE audit (
         id bigint PRIMARY KEY, at timestamptz NOT NULL, actor text NOT NULL, role text NOT NULL,
-        remote text NOT NULL, action text NOT NULL, subject text NOT NULL, detail json NOT NULL);
+        remote text NOT NULL, action text NOT NULL, subject text NOT NULL, detail json NOT NULL,
+        hash text NOT NULL);
+    CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN RAISE EXCEPTION ''the audit trail is append-only''; END';
+    CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 
     CREATE TABLE alerts (
         id bigint PRIMARY KEY, error_type text NOT NULL, message text NOT NULL,

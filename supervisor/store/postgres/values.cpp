@@ -40,8 +40,8 @@ T from_big_endian(const char* bytes) {
     return std::bit_cast<T>(turned);
 }
 
-// Texts of devices may be no UTF-8; they are stored readable rather than refused. NUL is the one character
-// that text cannot hold.
+}  // namespace
+
 std::string storable(std::string_view text) {
     if (std::all_of(text.begin(), text.end(), [](char c) { return c > 0; })) return std::string{text};
     auto valid =
@@ -52,8 +52,6 @@ std::string storable(std::string_view text) {
     }
     return valid;
 }
-
-}  // namespace
 
 void Parameters::put(unsigned type, bool binary, std::string value) {
     types_.push_back(type);

@@ -117,6 +117,23 @@ class FakeStore final : public Store {
         return {};
     }
     Result<Page<AuditEntry>> audit(PageRequest) override { return Page<AuditEntry>{}; }
+    Result<std::vector<AuditEntry>> audit_after(std::int64_t, std::uint32_t) override {
+        return std::vector<AuditEntry>{};
+    }
+    // Nobody signs in to what these tests run.
+    Result<std::vector<User>> users() override { return std::vector<User>{}; }
+    Result<std::int64_t> put_user(const User&, const AuditEntry&) override { return 1; }
+    Status remove_user(std::int64_t, const AuditEntry&) override { return {}; }
+    Result<std::vector<ApiToken>> tokens() override { return std::vector<ApiToken>{}; }
+    Result<std::int64_t> add_token(const ApiToken&, const AuditEntry&) override { return 1; }
+    Status remove_token(std::int64_t, const AuditEntry&) override { return {}; }
+    Status touch_token(std::int64_t, UtcTime) override { return {}; }
+    Status touch_user(std::int64_t, UtcTime) override { return {}; }
+    Result<std::vector<WebSession>> web_sessions() override { return std::vector<WebSession>{}; }
+    Status add_web_session(const WebSession&) override { return {}; }
+    Status remove_web_session(const std::string&) override { return {}; }
+    Status remove_web_sessions_of(std::int64_t) override { return {}; }
+    Status prune_web_sessions(UtcTime) override { return {}; }
     Status put_alert(const AlertRow& row) override {
         const std::lock_guard lock{mutex};
         alert_rows[row.alert.id] = row;

@@ -38,8 +38,11 @@ class GatewayFixture : public ::testing::Test {
         std::filesystem::remove_all(settings_.server.data_dir);
     }
     void start_gateway() {
-        gateway_ = std::make_unique<Gateway>(
-            Services{*control_, bus_, live_, *store_, *alerts_, settings_, system_clock(), "test"});
+        Services services{*control_, bus_, live_, *store_, *alerts_, settings_, system_clock(), "test"};
+        services.announce_password = [this](std::string_view, std::string_view password) {
+            one_time_password_ = password;
+        };
+        gateway_ = std::make_unique<Gateway>(std::move(services));
         port_ = gateway_->start().value();
         token_ = load_or_create_admin_token(settings_.server.data_dir).value();
     }
@@ -83,6 +86,7 @@ class GatewayFixture : public ::testing::Test {
     std::unique_ptr<Gateway> gateway_;
     std::uint16_t port_ = 0;
     std::string token_;
+    std::string one_time_password_;  // of the user admin
 };
 
 }  // namespace fieldwarden::supervisor::testing

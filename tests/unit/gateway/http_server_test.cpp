@@ -11,7 +11,8 @@ using HttpServerTest = GatewayFixture;
 
 TEST_F(HttpServerTest, KeepsTheConnectionAndAnswersPipelinedRequestsInOrder) {
     RawClient client(port_);
-    client.send(request("GET", "/healthz") + request("GET", "/api/v1/sites/S1") + request("GET", "/nothing"));
+    client.send(request("GET", "/healthz") + request("GET", "/api/v1/sites/S1") +
+                request("GET", "/api/nothing"));
     EXPECT_EQ(client.response()->json()["status"], "alive");
     EXPECT_EQ(client.response()->json()["site_code"], "S1");
     EXPECT_EQ(client.response()->status, 404);

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "gateway_fixture.h"
+#include "supervisor/accounts/accounts.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/http_server.h"
 #include "supervisor/gateway/import_desk.h"
@@ -28,7 +29,8 @@ class LimitsTest : public GatewayFixture {
             : services(std::move(services_)),
               indexes(services.control),
               imports(services.settings.server.data_dir),
-              context{services, indexes, imports, metrics, writes},
+              accounts(services.store, services.clock, passwords),
+              context{services, indexes, imports, metrics, writes, accounts},
               dispatcher(context, gateway::admin_token_authenticator("a-token-for-these-tests")),
               server(std::move(options), dispatcher, services.bus) {}
 
@@ -37,6 +39,8 @@ class LimitsTest : public GatewayFixture {
         gateway::ImportDesk imports;
         gateway::Metrics metrics;
         gateway::WriteGate writes;
+        Passwords passwords;
+        Accounts accounts;
         gateway::Context context;
         gateway::Dispatcher dispatcher;
         gateway::HttpServer server;
@@ -71,7 +75,7 @@ class LimitsTest : public GatewayFixture {
 TEST_F(LimitsTest, AHeadThatNeverEndsIsCutOff) {
     gateway::HttpOptions options;
     options.head_timeout = 100ms;
-    start(options);
+    start(std::move(options));
     RawClient client(port_);
     client.send("GET /healthz HTTP/1.1\r\nX-Slow: ");
     EXPECT_TRUE(client.closed());
@@ -83,7 +87,7 @@ TEST_F(LimitsTest, AHeadThatNeverEndsIsCutOff) {
 TEST_F(LimitsTest, AnIdleConnectionIsClosed) {
     gateway::HttpOptions options;
     options.idle_timeout = 100ms;
-    start(options);
+    start(std::move(options));
     RawClient client(port_);
     client.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT_EQ(client.response()->status, 200);
@@ -93,7 +97,7 @@ TEST_F(LimitsTest, AnIdleConnectionIsClosed) {
 TEST_F(LimitsTest, ASilentWebSocketIsClosed) {
     gateway::HttpOptions options;
     options.heartbeat = 100ms;
-    start(options);
+    start(std::move(options));
     RawClient client(port_);
     ASSERT_TRUE(client.upgrade("/ws", "Authorization: Bearer a-token-for-these-tests\r\n"));
     // Pings are not answered: nobody reads.
@@ -103,7 +107,7 @@ TEST_F(LimitsTest, ASilentWebSocketIsClosed) {
 TEST_F(LimitsTest, AnEventStreamHasHeartbeats) {
     gateway::HttpOptions options;
     options.heartbeat = 50ms;
-    start(options);
+    start(std::move(options));
     RawClient client(port_);
     client.send(
         "GET /api/v1/tasks/T1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
@@ -114,7 +118,7 @@ TEST_F(LimitsTest, AnEventStreamHasHeartbeats) {
 TEST_F(LimitsTest, TooManyConnectionsAreTurnedAway) {
     gateway::HttpOptions options;
     options.max_connections = 2;
-    start(options);
+    start(std::move(options));
     const std::string request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     auto first = std::make_unique<RawClient>(port_);
     RawClient second(port_);

@@ -1,12 +1,12 @@
-// gzip (RFC 1952) of a request's body. Pure.
+// gzip (RFC 1952) . Pure.
 #pragma once
 
 #include <string>
 #include <string_view>
 
-namespace fieldwarden::worker::influxdb {
+namespace fieldwarden {
 
 // Empty when zlib has no memory.
 std::string gzipped(std::string_view text);
 
-}  // namespace fieldwarden::worker::influxdb
+}  // namespace fieldwarden

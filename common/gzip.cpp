@@ -1,8 +1,8 @@
-#include "worker/sinks/influxdb/gzip.h"
+#include "common/gzip.h"
 
 #include <zlib.h>
 
-namespace fieldwarden::worker::influxdb {
+namespace fieldwarden {
 
 namespace {
 // Lines repeat themselves so much that the fastest level takes nearly all there is to take.
@@ -28,4 +28,4 @@ std::string gzipped(std::string_view text) {
     return out;
 }
 
-}  // namespace fieldwarden::worker::influxdb
+}  // namespace fieldwarden

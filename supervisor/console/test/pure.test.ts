@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { TimelineEntry } from '@/api/types'
+import { formatDuration, formatValue, toCsv } from '@/lib/format'
+import { kindOf, layOut } from '@/lib/timeline'
+import { reconnectDelay } from '@/live/reconnect'
+import { messages, pairs } from '@/locales/messages'
+
+describe('reconnect', () => {
+  it('doubles from a second to thirty, and never more', () => {
+    expect([0, 1, 2, 3, 4, 5, 6, 1000].map((n) => reconnectDelay(n, 0))).toEqual([1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000])
+  })
+  it('takes off at most a quarter by chance', () => {
+    expect(reconnectDelay(0, 0.999)).toBeGreaterThanOrEqual(750)
+    expect(reconnectDelay(9, 0.999)).toBeGreaterThanOrEqual(22_500)
+  })
+})
+
+describe('format', () => {
+  it('shows values', () => {
+    expect(formatValue(null)).toBe('—')
+    expect(formatValue(false)).toBe('false')
+    expect(formatValue(0)).toBe('0')
+    expect(formatValue(4294967295)).toBe('4294967295')
+    expect(formatValue(0.1 + 0.2)).toBe('0.3')
+  })
+  it('shows durations by their two largest units', () => {
+    expect(formatDuration(0)).toBe('0 ms')
+    expect(formatDuration(1500)).toBe('1.5 s')
+    expect(formatDuration(65_000)).toBe('1 min 5 s')
+    expect(formatDuration(3_600_000)).toBe('1 h')
+    expect(formatDuration(90_000_000)).toBe('1 d 1 h')
+    expect(formatDuration(null)).toBe('—')
+  })
+  it('quotes CSV and lets no text become a formula', () => {
+    expect(toCsv(['a', 'b'], [['x,"y"', -1], ['=1+1', null]])).toBe('\uFEFFa,b\r\n"x,""y""",-1\r\n\'=1+1,\r\n')
+  })
+})
+
+const entry = (id: number, second: number, more: Partial<TimelineEntry> = {}): TimelineEntry => ({
+  id, timestamp: new Date(1_000_000 + second * 1000).toISOString(), level: 'info', process_name: 'T', message: '', source_file: '',
+  line_number: 0, exception_info: '', log_type: null, execution_phase: null, parent_log_id: null, retry_context: null, children: [], ...more,
+})
+
+describe('timeline', () => {
+  it('places marks by time and waits by their length', () => {
+    const retry = entry(2, 50, { log_type: 'retry_attempt', retry_context: { delay_seconds: 10 } })
+    const layout = layOut([entry(1, 0, { log_type: 'execution_start', children: [retry] })], 1_000_000 + 100_000)
+    expect(layout.marks.map((m) => [m.kind, m.depth, m.left, m.width])).toEqual([['start', 0, 0, 0], ['retry', 1, 50, 0], ['wait', 1, 50, 10]])
+  })
+  it('stands an empty log and one moment', () => {
+    expect(layOut([], 5).marks).toEqual([])
+    expect(layOut([entry(1, 0)], 0).marks[0]!.left).toBe(0)
+  })
+  it('reads every log type', () => {
+    expect(['execution_start', 'retry_attempt', 'success', 'failure', 'timeout', 'exception', 'strategy_change', null].map((log_type) => kindOf(entry(1, 0, { log_type }))))
+      .toEqual(['start', 'retry', 'recovered', 'failed', 'failed', 'failed', 'change', 'note'])
+  })
+})
+
+describe('texts', () => {
+  const flat = (tree: object, prefix = ''): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(tree).flatMap(([k, v]) => (typeof v === 'object' && !Array.isArray(v) ? Object.entries(flat(v, `${prefix}${k}.`)) : [[prefix + k, v]])))
+  const all = flat(pairs) as Record<string, [string, string]>
+
+  it('has both languages with the same placeholders', () => {
+    expect(Object.keys(flat(messages.en))).toEqual(Object.keys(flat(messages.zh)))
+    for (const [key, [en, zh]] of Object.entries(all)) {
+      expect(en, key).not.toBe('')
+      expect(zh, key).not.toBe('')
+      const places = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort()
+      expect(places(zh), key).toEqual(places(en))
+    }
+  })
+  it('has every text that the sources name', () => {
+    const files = (folder: string): string[] => readdirSync(folder, { withFileTypes: true }).flatMap((f) => (f.isDirectory() ? files(join(folder, f.name)) : [join(folder, f.name)]))
+    const missing = files('src').flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/\bt\('([\w.-]+)'|title: '(\w+\.\w+)'/g)].map((m) => m[1] ?? m[2]!).filter((key) => !(key in all)))
+    expect(missing).toEqual([])
+  })
+})
