@@ -85,9 +85,8 @@ Result<std::int64_t> PostgresStore::put_user(const User& user, const AuditEntry&
                        user.username, user.id);
         if (!taken) return taken.error();
         if (*taken != 0) {
-            return make_error(
-                ErrorKind::kConflict,
-                fmt::format("there is a user '{}' already; choose another name", user.username));
+            return make_error(ErrorKind::kConflict,
+                              fmt::format("there is a user '{}' already", user.username));
         }
         auto id = user.id;
         const auto put = keeping_an_administrator(connection, [&]() -> Status {
@@ -140,9 +139,8 @@ Result<std::int64_t> PostgresStore::add_token(const ApiToken& token, const Audit
                        token.name, token.user_id);
         if (!taken) return taken.error();
         if (*taken != 0) {
-            return make_error(
-                ErrorKind::kConflict,
-                fmt::format("the user has a token '{}' already; choose another name", token.name));
+            return make_error(ErrorKind::kConflict,
+                              fmt::format("there is a token '{}' already; revoke it first", token.name));
         }
         const auto id =
             insert(connection, "api_tokens", kTokenColumns, 0, token.user_id, token.name, to_name(token.role),

@@ -120,8 +120,9 @@ auto one_row(Connection& connection, const std::string& sql, std::string_view wh
 }
 
 // The single value of a query.
-inline Result<std::int64_t> integer_of(Connection& connection, const std::string& sql) {
-    const auto answer = connection.run(sql);
+template <class... Values>
+Result<std::int64_t> integer_of(Connection& connection, const std::string& sql, const Values&... values) {
+    const auto answer = connection.run(sql, Parameters{values...});
     if (!answer) return answer.error();
     return answer->rows() == 0 ? 0 : answer->integer(0, 0);
 }
