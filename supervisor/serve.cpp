@@ -19,7 +19,7 @@
 #include "supervisor/settings.h"
 #include "supervisor/status/live_values.h"
 #include "supervisor/status/status_bus.h"
-#include "supervisor/store/store.h"
+#include "supervisor/store/open_store.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/systemd.h"
 #include "supervisor/upgrade.h"
@@ -29,6 +29,9 @@ extern char** environ;
 namespace fieldwarden::supervisor {
 
 namespace {
+
+// After a power cut the database may take as long to come back.
+constexpr std::chrono::seconds kStorePatience{60};
 
 constexpr const char* kDefaultConfig = "/etc/fieldwarden/fieldwarden.toml";
 
@@ -185,7 +188,9 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
         log_line(proto::LogLevel::kError, message);
         return Served{.exit_code = 1};
     };
-    auto store = open_sqlite_store(data_dir + "/state.db");
+    auto store = open_store_patiently(settings.server, kStorePatience, [](const std::string& text) {
+        log_line(proto::LogLevel::kWarning, text);
+    });
     if (!store) return fail(store.error().message);
     StatusBus bus{system_clock()};
     LiveValues live;
@@ -222,9 +227,10 @@ Served serve_once(const Settings& settings, Signals& signals, int listener) {
         return fail(written.error().message);
 
     const auto address = settings.server.listen.substr(0, settings.server.listen.rfind(':'));
-    log(proto::LogLevel::kInfo, fmt::format("fieldwarden {} serves {}://{}:{} from {} (pid {})", kVersion,
-                                            settings.server.tls_certificate.empty() ? "http" : "https",
-                                            address, *port, data_dir, ::getpid()));
+    log(proto::LogLevel::kInfo,
+        fmt::format("fieldwarden {} serves {}://{}:{} from {}, store {} (pid {})", kVersion,
+                    settings.server.tls_certificate.empty() ? "http" : "https", address, *port, data_dir,
+                    store_label(settings.server), ::getpid()));
     systemd::notify_ready();
     signals.watch(supervisor);
     supervisor.run();

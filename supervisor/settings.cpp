@@ -19,6 +19,7 @@
 #include "supervisor/listen_address.h"
 #include "supervisor/plant/schedule.h"
 #include "supervisor/status/status_pub.h"
+#include "supervisor/store/open_store.h"
 
 namespace fieldwarden::supervisor {
 
@@ -50,6 +51,11 @@ constexpr std::array kKeys{
     Key{"server", "data_dir", [](Settings& s) -> Target { return &s.server.data_dir; },
         "Where everything is kept: state.db, history/, spool/, log/, run/, admin.token.\n"
         "Default: /var/lib/fieldwarden as root, ~/.local/share/fieldwarden otherwise."},
+    Key{"server", "store", [](Settings& s) -> Target { return &s.server.store; },
+        "Where the configuration, sessions, alerts and accounts are kept. Empty or \"sqlite\": state.db in data_dir.\n"
+        "\"postgresql://user@host:5432/database\": a PostgreSQL database (13 or newer), in a schema fieldwarden that\n"
+        "is made when it is missing; parameters of libpq behind '?' (sslmode=verify-full). One supervisor per\n"
+        "database. The password is better in ~/.pgpass, PGPASSWORD or FIELDWARDEN_SERVER_STORE than written here."},
     Key{"server", "listen", [](Settings& s) -> Target { return &s.server.listen; },
         "Address and port of the HTTP API and the console."},
     Key{"server", "allow_insecure_listen", [](Settings& s) -> Target { return &s.server.allow_insecure_listen; },
@@ -446,6 +452,9 @@ std::string default_data_dir(const Environment& environment) {
 // What no single key can be blamed for.
 void check_together(const Settings& s, SettingsProblems& problems) {
     const auto wrong = [&](std::string text) { problems.errors.push_back(std::move(text)); };
+    if (const auto store = check_store_name(s.server.store); !store) {
+        wrong("server.store: " + store.error().message);
+    }
     if (const auto listen = parse_listen_address(s.server.listen); !listen) {
         wrong(fmt::format("server.listen = '{}': {}", s.server.listen, listen.error().message));
     } else if (!is_loopback(listen->host) && s.server.tls_certificate.empty() &&

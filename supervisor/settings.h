@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 
 struct ServerSettings {
     std::string data_dir;  // /var/lib/fieldwarden as root, ~/.local/share/fieldwarden otherwise
+    std::string store;  // "" or "sqlite": <data_dir>/state.db; "postgresql://…", which may hold a password
     std::string listen = "127.0.0.1:8700";
     bool allow_insecure_listen = false;  // beyond loopback without TLS
     std::string tls_certificate;         // PEM file; "" = plain HTTP

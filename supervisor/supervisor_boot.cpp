@@ -53,11 +53,12 @@ SupervisorLoop::SupervisorLoop(Settings settings, Store& store, StatusBus& bus, 
       launcher_(make_launcher(io_)),
       logs_(settings_.log.lines_in_memory),
       log_service_(log_service_options(settings_), clock_),
-      store_queue_(store,
-                   [this](const std::string& what, const Error& error) {
-                       this->log(LogLevel::kError,
-                                 fmt::format("store: {} was not written: {}", what, error.message));
-                   }),
+      store_queue_(
+          store,
+          [this](const std::string& what, const Error& error) {
+              this->log(LogLevel::kError, fmt::format("store: {} was not written: {}", what, error.message));
+          },
+          [this](const std::string& text) { this->log(LogLevel::kWarning, "store: " + text); }),
       recorder_(store_queue_, bus_, logs_, log_service_, clock_),
       alerts_(settings_.server.data_dir, store, store_queue_, bus, live, clock,
               [this](LogLevel level, const std::string& message) { this->log(level, message); }),

@@ -1,20 +1,7 @@
 // Import jobs, sessions and their timelines, desired states, the process table.
+#include "supervisor/store/desired_names.h"
 #include "supervisor/store/sqlite_rows.h"
 #include "supervisor/store/sqlite_store.h"
-
-namespace fieldwarden {
-
-template <>
-struct EnumNames<supervisor::DesiredState> {
-    using E = supervisor::DesiredState;
-    static constexpr std::array<EnumName<E>, 3> table{{
-        {E::kStopped, "stopped"},
-        {E::kRunning, "running"},
-        {E::kPaused, "paused"},
-    }};
-};
-
-}  // namespace fieldwarden
 
 namespace fieldwarden::supervisor {
 

@@ -1,4 +1,4 @@
-// Store: what must survive a restart of the supervisor. Implementations: SQLite (state.db), later PostgreSQL;
+// Store: what must survive a restart of the supervisor. Implementations: SQLite (state.db) and PostgreSQL;
 // both pass the contract suite in tests/contract.
 //
 // Threads. Every method is thread safe and blocks for the length of a transaction: call it from a pool thread
@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -211,5 +212,9 @@ class Store : public AccountStore {
 // Opens or creates `path` and migrates it. Fails clearly on a file that is no database, is damaged, is of a
 // newer schema, or cannot be written.
 Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path);
+// Opens the schema `fieldwarden` of the database, or makes it, and migrates it (supervisor/store/postgres).
+// kConflict: another supervisor uses it; kInvalidArgument: the URL, the user or the schema will not do;
+// kUnavailable: the server cannot be reached now.
+Result<std::unique_ptr<Store>> open_postgres_store(std::string_view url);
 
 }  // namespace fieldwarden::supervisor

@@ -1,7 +1,5 @@
 // The PostgreSQL sink against a PostgreSQL of its own, read back by psql.
 #include <fmt/format.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <filesystem>
@@ -11,7 +9,7 @@
 #include <sstream>
 
 #include "tests/contract/sink_contract.h"
-#include "tests/unit/common/server_process.h"
+#include "tests/unit/common/postgres_server.h"
 #include "worker/sinks/postgres/postgres_sink.h"
 
 namespace fieldwarden::worker {
@@ -21,80 +19,14 @@ using namespace std::chrono_literals;
 using std::chrono::sys_days;
 using std::chrono::year;
 
-constexpr const char* kPassword = "right'pass word%";
-
-// PostgreSQL refuses to run as root: its programs then run as the user it brought with it.
-std::vector<std::string> as_postgres(std::vector<std::string> command) {
-    if (geteuid() != 0) return command;
-    std::vector<std::string> full{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"};
-    full.insert(full.end(), command.begin(), command.end());
-    return full;
-}
-
-std::string program(const std::string& name) {
-    for (const char* version : {"15", "16", "17"}) {
-        const auto path = fmt::format("/usr/lib/postgresql/{}/bin/{}", version, name);
-        if (std::filesystem::exists(path)) return path;
-    }
-    return name;
-}
-
-void give_to_postgres(const std::filesystem::path& path) {
-    if (geteuid() != 0) return;
-    const auto* user = getpwnam("postgres");
-    ASSERT_NE(user, nullptr);
-    ASSERT_EQ(chown(path.c_str(), user->pw_uid, user->pw_gid), 0);
-}
-
-class PostgresServer {
+class PostgresServer : public fieldwarden::PostgresServer {
   public:
-    PostgresServer() {
-        give_to_postgres(server_.dir());
-        std::ofstream{server_.file("password")} << "secret-of-root";
-        give_to_postgres(server_.file("password"));
-        EXPECT_EQ(server_.run(as_postgres({program("initdb"), "-D", server_.file("data"), "-U", "root", "-E",
-                                           "UTF8", "--locale=C.UTF-8", "--no-sync", "-A", "scram-sha-256",
-                                           "--auth-local=trust", "--pwfile", server_.file("password")})),
-                  0);
-        server_.start();
-        sql(fmt::format("CREATE ROLE writer LOGIN PASSWORD '{}'; CREATE DATABASE plant OWNER writer",
-                        "right''pass word%"),
-            "postgres");
-    }
-    ServerProcess& process() { return server_; }
-
-    // What psql prints, fields separated by '|'.
-    std::string sql(const std::string& statement, const std::string& database = "plant") const {
-        std::string out;
-        EXPECT_EQ(server_.run({"psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", server_.dir(),
-                               "-p", std::to_string(server_.port()), "-U", "root", "-d", database},
-                              statement + ";\n", &out),
-                  0)
-            << statement << "\n"
-            << server_.log();
-        while (!out.empty() && out.back() == '\n') out.pop_back();
-        return out;
-    }
-
-    Result<std::unique_ptr<Sink>> make(Options options = {}, std::string parameters = "") const {
+    Result<std::unique_ptr<Sink>> make(Options options = {}, std::string parameters = "") {
         options.emplace("password", kPassword);
         options.emplace("timeout_ms", "3000");
-        return postgres::make_postgres_sink(
-            {"pg", "postgres",
-             fmt::format("postgresql://writer@127.0.0.1:{}/plant{}", server_.port(), parameters), options},
-            {"", "TASK", {}});
+        return postgres::make_postgres_sink({"pg", "postgres", url("plant") + parameters, options},
+                                            {"", "TASK", {}});
     }
-
-  private:
-    ServerProcess server_{
-        as_postgres({program("postgres"), "-D", "{dir}/data", "-p", "{port}", "-c",
-                     "listen_addresses=127.0.0.1", "-c", "unix_socket_directories={dir}", "-c", "fsync=off",
-                     "-c", "shared_buffers=16MB", "-c", "max_prepared_transactions=2", "-c",
-                     "timezone=Asia/Shanghai", "-c", "datestyle=German"}),
-        [this] {
-            return server_.run({"psql", "-X", "-q", "-h", server_.dir(), "-p", std::to_string(server_.port()),
-                                "-U", "root", "-d", "postgres", "-c", "SELECT 1"}) == 0;
-        }};
 };
 
 class PostgresStore : public SinkUnderTest {

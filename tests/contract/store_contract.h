@@ -21,6 +21,8 @@ struct StoreImplementation {
 };
 
 std::vector<StoreImplementation> store_implementations();
+// In databases of a server that the test program starts when it is first needed.
+StoreImplementation postgres_implementation();
 
 class StoreTest : public testing::TestWithParam<StoreImplementation> {
   protected:

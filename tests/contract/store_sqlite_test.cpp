@@ -20,7 +20,8 @@ namespace fieldwarden::supervisor {
 
 std::vector<StoreImplementation> store_implementations() {
     return {
-        {"sqlite", [](const std::string& directory) { return open_sqlite_store(directory + "/state.db"); }}};
+        {"sqlite", [](const std::string& directory) { return open_sqlite_store(directory + "/state.db"); }},
+        postgres_implementation()};
 }
 
 namespace {

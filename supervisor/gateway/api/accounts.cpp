@@ -244,6 +244,9 @@ HttpResponse create_token(const HttpRequest& request, Context& context) {
     if (auto refusal = members.finish()) return std::move(*refusal);
     std::optional<UtcTime> expires_at;
     if (days) expires_at = context.services.clock.utc_now() + std::chrono::days{*days};
+    // A token that ends makes none that outlives it.
+    if (who.by == SignedIn::By::kToken && who.expires_at)
+        expires_at = std::min(expires_at.value_or(*who.expires_at), *who.expires_at);
     const auto made = accounts.create_token(owner->id, *name, *role, expires_at, actor_of(request));
     if (!made) return problem(made.error());
     auto answer = token_json(made->token, owner->username);

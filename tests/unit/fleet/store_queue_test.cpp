@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <future>
+#include <mutex>
+#include <thread>
 
 #include "tests/unit/fleet/fake_store.h"
 
@@ -78,6 +80,108 @@ TEST(StoreQueue, DestructionWritesWhatIsQueued) {
         }
     }
     EXPECT_EQ(done, 100);
+}
+
+// A store that is away until somebody says otherwise, and what its queue said of it.
+class AwayStore : public testing::Test {
+  protected:
+    StoreQueue::Job job(std::string name, ErrorKind while_away = ErrorKind::kUnavailable) {
+        return [this, name, while_away](Store&) -> Status {
+            ++tries;
+            if (away) return make_error(while_away, "down");
+            done.push_back(name);
+            return {};
+        };
+    }
+    auto on_failure() {
+        return [this](const std::string& what, const Error&) { failed.push_back(what); };
+    }
+    auto say() {
+        return [this](const std::string& text) {
+            const std::lock_guard lock{mutex};
+            said.push_back(text);
+        };
+    }
+    std::string all_said() {
+        const std::lock_guard lock{mutex};
+        std::string all;
+        for (const auto& text : said) all += text + "\n";
+        return all;
+    }
+
+    FakeStore store;
+    std::atomic<bool> away = true;
+    std::atomic<int> tries = 0;
+    std::vector<std::string> done;  // touched by the queue's thread only, until flush()
+    std::vector<std::string> failed;
+    std::mutex mutex;
+    std::vector<std::string> said;
+};
+
+TEST_F(AwayStore, IsWaitedForAndThenEverythingIsWrittenInOrder) {
+    StoreQueue queue{store, on_failure(), say()};
+    queue.submit("a", {}, job("a"));
+    EXPECT_FALSE(queue.flush()) << "nobody waits for a store that is away";
+    queue.submit("b", "key", job("b"));
+    queue.submit("c", {}, job("c"));
+    queue.submit("b2", "key", job("b2"));
+    EXPECT_EQ(queue.vitals().depth, 3U);
+    EXPECT_FALSE(queue.vitals().last_error.empty());
+    away = false;
+    while (!queue.flush()) std::this_thread::yield();
+    EXPECT_THAT(done, ElementsAre("a", "b2", "c"));
+    EXPECT_THAT(failed, ElementsAre());
+    EXPECT_EQ(queue.vitals().failed, 0U);
+    EXPECT_EQ(queue.vitals().last_error, "");
+    EXPECT_THAT(all_said(), testing::HasSubstr("3 writes waited, 0 were given up"));
+}
+
+TEST_F(AwayStore, LosesTheOldestOfWhatIsNotReplacedWhenTooMuchWaitsAndSaysSo) {
+    StoreQueue queue{store, on_failure(), say(), 4};
+    queue.submit("first", {}, job("first"));
+    EXPECT_FALSE(queue.flush());
+    queue.submit("state", "state", job("state"));
+    for (const char* name : {"1", "2", "3", "4", "5"}) queue.submit(name, {}, job(name));
+    EXPECT_EQ(queue.vitals().depth, 5U) << "the one that is being tried, and four";
+    EXPECT_EQ(queue.vitals().failed, 2U);
+    EXPECT_THAT(all_said(), testing::HasSubstr("4 writes wait for the store"));
+    away = false;
+    while (!queue.flush()) std::this_thread::yield();
+    EXPECT_THAT(done, ElementsAre("first", "state", "3", "4", "5"));
+    EXPECT_THAT(all_said(), testing::HasSubstr("2 were given up"));
+}
+
+TEST_F(AwayStore, WhatIsReplacedIsBoundedToo) {
+    StoreQueue queue{store, on_failure(), say(), 2};
+    queue.submit("first", {}, job("first"));
+    EXPECT_FALSE(queue.flush());
+    for (const char* name : {"1", "2", "3"}) queue.submit(name, name, job(name));
+    queue.submit("2", "2", job("2 again"));
+    away = false;
+    while (!queue.flush()) std::this_thread::yield();
+    EXPECT_THAT(done, ElementsAre("first", "2 again", "3"));
+}
+
+TEST_F(AwayStore, WhatWasPerhapsStoredIsDoneAgainAndItsOwnEffectCountsAsDone) {
+    StoreQueue queue{store, on_failure(), say()};
+    queue.submit("session 1", {}, [this](Store&) -> Status {
+        if (++tries == 1) return make_error(ErrorKind::kTimeout, "broke during the commit");
+        return make_error(ErrorKind::kConflict, "is there already");
+    });
+    while (!queue.flush()) std::this_thread::yield();
+    EXPECT_EQ(tries, 2);
+    EXPECT_THAT(failed, ElementsAre());
+}
+
+TEST_F(AwayStore, DoesNotHoldUpTheEnd) {
+    {
+        StoreQueue queue{store, on_failure(), say()};
+        for (int i = 0; i < 3; ++i) queue.submit("n", {}, job("n"));
+        EXPECT_FALSE(queue.flush());
+    }
+    EXPECT_THAT(done, ElementsAre());
+    EXPECT_THAT(failed, ElementsAre("n"));
+    EXPECT_THAT(all_said(), testing::HasSubstr("2 more writes were given up"));
 }
 
 }  // namespace

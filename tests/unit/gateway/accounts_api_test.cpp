@@ -136,6 +136,10 @@ TEST_F(AccountsApi, TokensAreOnesOwnAndShownOnce) {
     const auto header = "Authorization: Bearer " + secret + "\r\n";
     EXPECT_EQ(json(bare("GET", "/api/v1/auth/me", nullptr, header))["kind"], "token");
     EXPECT_EQ(bare("POST", "/api/v1/tasks/T1/start", nullptr, header).status, 403) << "the token's own role";
+    // What it makes ends no later than itself.
+    const auto second = json(bare("POST", "/api/v1/tokens", {{"name", "b"}, {"role", "viewer"}}, header));
+    EXPECT_EQ(second["expires_at"], json(made)["expires_at"]);
+    EXPECT_EQ(as(chen, "DELETE", "/api/v1/tokens/" + second["id"].dump()).status, 204);
     const auto list = as(chen, "GET", "/api/v1/tokens");
     EXPECT_EQ(json(list)["total"], 1);
     EXPECT_EQ(list.body.find(secret), std::string::npos);
