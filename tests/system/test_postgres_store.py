@@ -57,7 +57,7 @@ def test_configuration_and_sessions_are_in_the_database(acquiring, database):
 
 def test_a_database_that_is_away_stops_no_task(acquiring, database):
     supervisor, session = acquiring
-    supervisor.api("POST", "/sites", 201, json={"site_code": "BEFORE"})
+    supervisor.api("POST", "/sites", 201, json={"site_code": "BEFORE", "site_name": "BEFORE"})
     database.crash()
     before = count(supervisor, session)
     eventually(lambda: count(supervisor, session) > before + 20, "samples without a database")
@@ -65,7 +65,7 @@ def test_a_database_that_is_away_stops_no_task(acquiring, database):
     assert supervisor.status("T")["status"] == "RUNNING"
     assert [task["task_code"] for task in supervisor.get("/tasks")["items"]] == ["T"]
     # What needs the store says so, and when to try again.
-    for refused in (supervisor.call("POST", "/sites", json={"site_code": "MEANWHILE"}), supervisor.call("GET", "/audit")):
+    for refused in (supervisor.call("POST", "/sites", json={"site_code": "MEANWHILE", "site_name": "MEANWHILE"}), supervisor.call("GET", "/audit")):
         assert refused.status_code == 503, refused.text
         assert refused.headers["Content-Type"] == "application/problem+json" and int(refused.headers["Retry-After"]) > 0
     assert supervisor.http.get(supervisor.base + "/readyz", timeout=30).status_code == 503
@@ -74,7 +74,7 @@ def test_a_database_that_is_away_stops_no_task(acquiring, database):
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: (s := supervisor.status("T"))["status"] == "RUNNING" and s["pid"] != pid, "a replacement")
     database.start()
-    eventually(lambda: supervisor.call("POST", "/sites", json={"site_code": "AFTER"}).status_code == 201, "a write", 60)
+    eventually(lambda: supervisor.call("POST", "/sites", json={"site_code": "AFTER", "site_name": "AFTER"}).status_code == 201, "a write", 60)
     codes = [site["site_code"] for site in supervisor.get("/sites")["items"]]
     assert "BEFORE" in codes and "AFTER" in codes and "MEANWHILE" not in codes
     # What happened meanwhile was noted late and not lost.

@@ -53,6 +53,9 @@ std::optional<proto::SessionStatus> announced_session(std::int64_t id, const Sta
     row.status =
         from_name<proto::SessionState>(event->data().value("status", std::string{})).value_or(row.status);
     if (const auto at = parse_rfc3339(event->data().value("started_at", std::string{}))) row.started_at = *at;
+    if (const auto stopped = event->data().find("stopped_at");
+        stopped != event->data().end() && stopped->is_string())
+        if (const auto at = parse_rfc3339(stopped->get<std::string>())) row.stopped_at = *at;
     return row;
 }
 
@@ -61,8 +64,9 @@ OrRefusal<proto::SessionStatus> session_of(const HttpRequest& request, Context& 
     if (!id) return missing("session", request.param("id"));
     auto row = context.services.store.session(*id);
     if (row) return std::move(*row);
-    if (row.error().kind != ErrorKind::kNotFound) return problem(row.error());
+    // What is known from memory is answered while the store is away.
     if (auto announced = announced_session(*id, context.services.bus)) return std::move(*announced);
+    if (row.error().kind != ErrorKind::kNotFound) return problem(row.error());
     return missing("session", request.param("id"));
 }
 

@@ -15,9 +15,15 @@ namespace {
 using std::chrono::steady_clock;
 
 std::string one_line(std::string_view text) {
-    std::string line{text};
-    std::replace(line.begin(), line.end(), '\n', ' ');
-    while (!line.empty() && line.back() == ' ') line.pop_back();
+    std::string line;
+    for (const char c : text) {
+        const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+        if (!space)
+            line += c;
+        else if (!line.empty() && line.back() != ' ')
+            line += ' ';
+    }
+    if (!line.empty() && line.back() == ' ') line.pop_back();
     return line;
 }
 
