@@ -7,6 +7,7 @@
 #include "common/version.h"
 #include "supervisor/cli/cli.h"
 #include "supervisor/serve.h"
+#include "supervisor/store_tools.h"
 #include "tests/simulator/simulate.h"
 
 namespace {
@@ -17,6 +18,9 @@ void print_usage(std::FILE* out) {
                "\n"
                "  fieldwarden serve       run the supervisor\n"
                "  fieldwarden simulate    run mock devices\n"
+               "  fieldwarden backup      write configuration and records into a file, also while it runs\n"
+               "  fieldwarden restore     bring them back\n"
+               "  fieldwarden migrate-store  move them between SQLite and PostgreSQL\n"
                "  fieldwarden <verb>      ask a running supervisor: import, export, template, status, top, "
                "start, stop,\n"
                "                          pause, resume, restart, logs, points, sessions, timeline, health,\n"
@@ -32,6 +36,9 @@ int main(int argc, char** argv) {
     const std::string_view verb = argc > 1 ? argv[1] : "";
     if (verb == "serve") return fieldwarden::supervisor::serve_main(argc - 1, argv + 1);
     if (verb == "simulate") return fieldwarden::simulator::simulate_main(argc - 1, argv + 1);
+    if (verb == "backup") return fieldwarden::supervisor::backup_main(argc - 1, argv + 1);
+    if (verb == "restore") return fieldwarden::supervisor::restore_main(argc - 1, argv + 1);
+    if (verb == "migrate-store") return fieldwarden::supervisor::migrate_store_main(argc - 1, argv + 1);
     if (verb == "--version" || verb == "-V") {
         fmt::print("fieldwarden {}\n", fieldwarden::kVersion);
         return 0;

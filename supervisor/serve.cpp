@@ -270,6 +270,23 @@ int serve(const Settings& settings, const Upgrade& upgrade) {
 
 }  // namespace
 
+Settings settings_of_program(const std::string& config, const FlagValues& flags, SettingsProblems& problems) {
+    std::optional<std::string> file;
+    if (!config.empty()) {
+        file = config;
+    } else if (::access(kDefaultConfig, R_OK) == 0) {
+        file = kDefaultConfig;
+    }
+    auto settings = load_settings(file, environment_of_process(), flags, problems);
+    if (!settings.server.data_dir.empty()) {
+        // Workers and scripts see the same paths whatever their working directory is.
+        std::error_code error;
+        settings.server.data_dir =
+            std::filesystem::absolute(settings.server.data_dir, error).lexically_normal().string();
+    }
+    return settings;
+}
+
 int serve_main(int argc, char** argv) {
     const Upgrade upgrade;
     CLI::App app{"Run the Fieldwarden supervisor.", "fieldwarden serve"};
@@ -300,20 +317,8 @@ int serve_main(int argc, char** argv) {
         return 0;
     }
 
-    std::optional<std::string> file;
-    if (!config.empty()) {
-        file = config;
-    } else if (::access(kDefaultConfig, R_OK) == 0) {
-        file = kDefaultConfig;
-    }
     SettingsProblems problems;
-    auto settings = load_settings(file, environment_of_process(), flags, problems);
-    if (!settings.server.data_dir.empty()) {
-        // Workers and scripts see the same paths whatever their working directory is.
-        std::error_code error;
-        settings.server.data_dir =
-            std::filesystem::absolute(settings.server.data_dir, error).lexically_normal().string();
-    }
+    auto settings = settings_of_program(config, flags, problems);
     if (only_check) return check(settings, problems);
     for (const auto& warning : problems.warnings) log_line(proto::LogLevel::kWarning, warning);
     auto errors = problems.errors;

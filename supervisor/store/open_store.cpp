@@ -5,25 +5,22 @@
 #include <thread>
 
 #include "supervisor/store/postgres/address.h"
+#include "supervisor/store/transfer/row_store.h"
 
 namespace fieldwarden::supervisor {
 
-namespace {
-
-bool is_url(std::string_view name) {
+bool is_store_url(std::string_view name) {
     return name.starts_with("postgresql://") || name.starts_with("postgres://");
 }
 
-std::string name_of(const ServerSettings& settings) {
+std::string store_name(const ServerSettings& settings) {
     const auto& store = settings.store;
     return store.empty() || store == "sqlite" ? settings.data_dir + "/state.db" : store;
 }
 
-}  // namespace
-
 Status check_store_name(const std::string& store) {
     if (store.empty() || store == "sqlite") return {};
-    if (!is_url(store)) {
+    if (!is_store_url(store)) {
         return make_error(
             ErrorKind::kInvalidArgument,
             "is neither empty, \"sqlite\" nor a URL such as postgresql://user@host:5432/database "
@@ -34,18 +31,21 @@ Status check_store_name(const std::string& store) {
 }
 
 Result<std::unique_ptr<Store>> open_store_at(const std::string& name) {
-    return is_url(name) ? open_postgres_store(name) : open_sqlite_store(name);
+    return is_store_url(name) ? open_postgres_store(name) : open_sqlite_store(name);
 }
 
 Result<std::unique_ptr<Store>> open_store(const ServerSettings& settings) {
-    return open_store_at(name_of(settings));
+    return open_store_at(store_name(settings));
+}
+
+std::string store_label(const std::string& name) {
+    if (!is_store_url(name)) return name;
+    const auto address = postgres::read_address(name);
+    return address ? address->label : std::string{"postgres"};
 }
 
 std::string store_label(const ServerSettings& settings) {
-    const auto name = name_of(settings);
-    if (!is_url(name)) return name;
-    const auto address = postgres::read_address(name);
-    return address ? address->label : std::string{"postgres"};
+    return store_label(store_name(settings));
 }
 
 Result<std::unique_ptr<Store>> open_store_patiently(const ServerSettings& settings,
@@ -66,5 +66,17 @@ Result<std::unique_ptr<Store>> open_store_patiently(const ServerSettings& settin
         std::this_thread::sleep_for(std::chrono::seconds{1});
     }
 }
+
+namespace transfer {
+
+Result<std::unique_ptr<RowSource>> open_row_source(const std::string& name, Sharing sharing) {
+    return is_store_url(name) ? open_postgres_source(name, sharing) : open_sqlite_source(name);
+}
+
+Result<std::unique_ptr<RowTarget>> open_row_target(const std::string& name) {
+    return is_store_url(name) ? open_postgres_target(name) : open_sqlite_target(name);
+}
+
+}  // namespace transfer
 
 }  // namespace fieldwarden::supervisor

@@ -36,13 +36,13 @@ struct IdArray {
     std::vector<std::int64_t> items;
 };
 
-// Parameters of a statement, $1 first, each with its type, so that the server has nothing to guess. Numbers,
-// times and days travel in the binary format (PostgreSQL 15, "Message Data Types"; timestamptz: microseconds,
-// date: days, both since 2000-01-01). Text is made storable: what is no UTF-8, and NUL, becomes U+FFFD.
 // What is kept of a text. Those of devices may be no UTF-8; they are stored readable rather than refused. NUL
 // is the one character that text cannot hold.
 std::string storable(std::string_view text);
 
+// Parameters of a statement, $1 first, each with its type, so that the server has nothing to guess. Numbers,
+// times and days travel in the binary format (PostgreSQL 15, "Message Data Types"; timestamptz: microseconds,
+// date: days, both since 2000-01-01). Text is made storable: what is no UTF-8, and NUL, becomes U+FFFD.
 class Parameters {
   public:
     template <class... Values>

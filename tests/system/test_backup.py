@@ -1,0 +1,133 @@
+"""Backup, restore and the move between stores, with the real programs."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+
+import pytest
+from harness import BIN, Simulator, Supervisor, counter_plant, eventually
+from stores import Postgres
+
+
+def tool(*arguments, **settings):
+    environment = {**os.environ, **{f"FIELDWARDEN_{key.upper()}": value for key, value in settings.items()}}
+    return subprocess.run([BIN / "fieldwarden", *map(str, arguments)], env=environment, text=True, capture_output=True,
+                          timeout=60)
+
+
+def done(*arguments, **settings):
+    result = tool(*arguments, **settings)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def refused(*arguments, **settings):
+    result = tool(*arguments, **settings)
+    assert result.returncode == 1, result.stdout
+    return result.stderr
+
+
+@pytest.fixture
+def worked(supervisor, tmp_path):
+    """A supervisor with a task that runs, and its configuration as it answers it."""
+    simulator = Simulator()
+    supervisor.import_workbook(counter_plant(tmp_path / "plant.xlsx", simulator.ports[0]))
+    session = supervisor.start_task("T")
+    eventually(lambda: len(supervisor.history(session, "COUNT")) > 5, "samples")
+    yield supervisor
+    simulator.stop()
+
+
+def configuration(supervisor):
+    return {kind: supervisor.get(f"/{kind}")["items"] for kind in ("sites", "devices", "points", "task-definitions", "sinks")
+            if supervisor.call("GET", f"/{kind}").status_code == 200}
+
+
+def test_a_backup_while_it_runs_brings_everything_back_elsewhere(worked, tmp_path):
+    before, file = configuration(worked), tmp_path / "plant.fwbackup"
+    assert before["points"]
+    audited = worked.get("/audit")["total"]
+    said = done("backup", file, "--data-dir", worked.data_dir)
+    assert "points" in said and "sessions" in said
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in tmp_path.glob("plant.fwbackup*")) == ["plant.fwbackup"], "nothing beside it"
+    assert "is there already" in refused("backup", file, "--data-dir", worked.data_dir)
+    assert "another supervisor" in refused("restore", file, "--data-dir", worked.data_dir, "--replace")
+    session = worked.get("/sessions")["items"][0]["session_id"]
+    worked.stop()
+
+    (tmp_path / "other").mkdir()
+    said = done("restore", file, "--data-dir", tmp_path / "other")
+    assert "T.db" in said, "the history that is not there is named"
+    other = Supervisor(tmp_path / "other")
+    other.start()
+    try:
+        assert configuration(other) == before
+        assert other.get("/audit")["total"] >= audited and other.get("/audit/verify")["ok"]
+        assert session in [row["session_id"] for row in other.get("/sessions")["items"]]
+    finally:
+        other.stop()
+        other.end_orphans()
+
+
+def test_restore_keeps_what_was_there_aside(worked, tmp_path):
+    file = tmp_path / "plant.fwbackup"
+    done("backup", file, "--data-dir", worked.data_dir)
+    worked.api("POST", "/sites", 201, json={"site_code": "LATER", "site_name": "Later"})
+    worked.stop()
+    assert "--replace" in refused("restore", file, "--data-dir", worked.data_dir)
+    assert "before-restore" in done("restore", file, "--data-dir", worked.data_dir, "--replace")
+    kept = sqlite3.connect(worked.data_dir / "state.db.before-restore")
+    assert kept.execute("SELECT count(*) FROM sites WHERE site_code = 'LATER'").fetchone() == (1,)
+    kept.close()
+    worked.start()
+    assert "LATER" not in [site["site_code"] for site in worked.get("/sites")["items"]]
+
+
+def test_what_is_no_backup_changes_nothing(worked, tmp_path):
+    worked.stop()
+    (tmp_path / "text").write_text("no backup at all")
+    cut = tmp_path / "cut.fwbackup"
+    done("backup", cut, "--data-dir", worked.data_dir)
+    cut.write_bytes(cut.read_bytes()[:5000])
+    before = sorted(path.name for path in worked.data_dir.iterdir())
+    for file in (tmp_path / "text", cut, tmp_path / "absent", tmp_path):
+        assert str(file) in refused("restore", file, "--data-dir", worked.data_dir, "--replace")
+        assert sorted(path.name for path in worked.data_dir.iterdir()) == before
+    assert tool("restore").returncode == 2
+    worked.start()
+    assert worked.get("/sites")["items"]
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+def test_a_plant_moves_to_postgresql_and_back(worked, tmp_path):
+    before = configuration(worked)
+    (tmp_path / "postgres").mkdir()
+    database = Postgres(tmp_path / "postgres")
+    database.start()
+    try:
+        state = worked.data_dir / "state.db"
+        assert "another supervisor" in refused("migrate-store", "--from", state, "--to", database.url)
+        worked.stop()
+        done("migrate-store", "--from", state, "--to", database.url)
+        assert "holds something already" in refused("migrate-store", "--from", state, "--to", database.url)
+        moved = Supervisor(worked.data_dir, server_store=database.url)
+        state.rename(tmp_path / "former.db")
+        moved.start()
+        assert configuration(moved) == before
+        moved.api("POST", "/sites", 201, json={"site_code": "LATER", "site_name": "Later"})
+        assert moved.get("/audit/verify")["ok"]
+        assert "another supervisor" in refused("migrate-store", "--from", database.url, "--to", tmp_path / "early.db")
+        assert not (tmp_path / "early.db").exists()
+        backup = tmp_path / "moved.fwbackup"
+        done("backup", backup, "--data-dir", moved.data_dir, server_store=database.url)
+        moved.stop()
+        moved.end_orphans()
+        done("migrate-store", "--from", database.url, "--to", state)
+        worked.start()
+        assert "LATER" in [site["site_code"] for site in worked.get("/sites")["items"]]
+        assert worked.get("/audit/verify")["ok"]
+        assert sqlite3.connect(backup).execute("SELECT count(*) FROM sites WHERE site_code = 'LATER'").fetchone() == (1,)
+    finally:
+        database.stop()
