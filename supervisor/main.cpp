@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <string_view>
+#include <vector>
 
 #include "common/version.h"
 #include "supervisor/cli/cli.h"
@@ -15,20 +16,18 @@ void print_usage(std::FILE* out) {
     fmt::print(out,
                "fieldwarden {}: industrial data acquisition that does not let go of the data\n"
                "\n"
-               "  fieldwarden serve       run the supervisor\n"
-               "  fieldwarden simulate    run mock devices\n"
-               "  fieldwarden <verb>      ask a running supervisor: import, export, template, status, top, "
-               "start, stop,\n"
-               "                          pause, resume, restart, logs, points, sessions, timeline, health,\n"
-               "                          test-connection, test-storage, watch\n"
+               "  {:<16} {}\n"
+               "  {:<16} {}\n"
                "\n"
-               "Each has --help. Version: fieldwarden --version.\n",
-               fieldwarden::kVersion);
+               "Ask a running supervisor:\n",
+               fieldwarden::kVersion, "serve", "Run the supervisor", "simulate", "Run mock devices");
+    for (const auto& [verb, purpose] : fieldwarden::supervisor::cli_verbs()) {
+        fmt::print(out, "  {:<16} {}\n", verb, purpose);
+    }
+    fmt::print(out, "\nfieldwarden help VERB tells more of one. Version: fieldwarden --version.\n");
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     const std::string_view verb = argc > 1 ? argv[1] : "";
     if (verb == "serve") return fieldwarden::supervisor::serve_main(argc - 1, argv + 1);
     if (verb == "simulate") return fieldwarden::simulator::simulate_main(argc - 1, argv + 1);
@@ -36,7 +35,15 @@ int main(int argc, char** argv) {
         fmt::print("fieldwarden {}\n", fieldwarden::kVersion);
         return 0;
     }
-    if (verb == "--help" || verb == "-h") {
+    if (verb == "help" && argc > 2) {
+        // `help VERB INNER` is `VERB INNER --help`.
+        std::vector<char*> asked{argv[0]};
+        asked.insert(asked.end(), argv + 2, argv + argc);
+        char flag[] = "--help";
+        asked.push_back(flag);
+        return run(static_cast<int>(asked.size()), asked.data());
+    }
+    if (verb == "help" || verb == "--help" || verb == "-h") {
         print_usage(stdout);
         return 0;
     }
@@ -46,4 +53,10 @@ int main(int argc, char** argv) {
         return 2;
     }
     return fieldwarden::supervisor::cli_main(argc, argv);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run(argc, argv);
 }
