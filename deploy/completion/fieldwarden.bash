@@ -23,6 +23,14 @@ _fieldwarden_codes() {
   timeout 1 "${COMP_WORDS[0]}" codes "$1" "${connection[@]}" 2>/dev/null </dev/null
 }
 
+# Offers the lines of standard input that begin with $1, as they are: compgen -W would expand what a supervisor says.
+_fieldwarden_offer() {
+  local line
+  while IFS= read -r line; do
+    [[ -n $line && $line == "$1"* ]] && COMPREPLY+=("$(printf '%q' "$line")")
+  done
+}
+
 _fieldwarden() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
@@ -60,6 +68,8 @@ _fieldwarden() {
   esac
   for ((index = first; index < COMP_CWORD; index++)); do
     word=${COMP_WORDS[index]}
+    # Pieces of a value that a ":" was in.
+    [[ $word == ":" || ${COMP_WORDS[index - 1]} == ":" ]] && continue
     if ((skip)); then
       [[ $word == "=" ]] || skip=0
       continue
@@ -103,7 +113,7 @@ _fieldwarden() {
   esac
 
   # The value of an option.
-  local words=""
+  local words="" kind=""
   case $previous in
     --lang) words="en zh" ;;
     --level) words="debug info warning error critical" ;;
@@ -111,10 +121,10 @@ _fieldwarden() {
     --severity) words="info warning critical" ;;
     --role) words="viewer operator admin" ;;
     --since | --until) words="10m 1h 1d" ;;
-    --task) words=$(_fieldwarden_codes tasks) ;;
-    --group) words=$(_fieldwarden_codes groups) ;;
-    --sink) words=$(_fieldwarden_codes sinks) ;;
-    --user) words=$(_fieldwarden_codes users) ;;
+    --task) kind=tasks ;;
+    --group) kind=groups ;;
+    --sink) kind=sinks ;;
+    --user) kind=users ;;
     --config | --ca-file | --rows | --modbus-rtu)
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
@@ -132,6 +142,10 @@ _fieldwarden() {
       return
       ;;
   esac
+  if [[ -n $kind ]]; then
+    _fieldwarden_offer "$current" < <(_fieldwarden_codes "$kind")
+    return
+  fi
   if [[ -n $words ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
@@ -149,17 +163,21 @@ _fieldwarden() {
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
-    "start " | "stop " | "pause " | "resume " | "restart ") words=$(_fieldwarden_codes tasks) ;;
-    "status " | "logs " | "points " | "sessions ") ((placed == 0)) && words=$(_fieldwarden_codes tasks) ;;
-    "test-connection " | "browse " | "diagnostics ") ((placed == 0)) && words=$(_fieldwarden_codes devices) ;;
-    "test-storage ") ((placed == 0)) && words=$(_fieldwarden_codes sinks) ;;
-    "write ") ((placed == 0)) && words=$(_fieldwarden_codes points) ;;
+    "start " | "stop " | "pause " | "resume " | "restart ") kind=tasks ;;
+    "status " | "logs " | "points " | "sessions ") ((placed == 0)) && kind=tasks ;;
+    "test-connection " | "browse " | "diagnostics ") ((placed == 0)) && kind=devices ;;
+    "test-storage ") ((placed == 0)) && kind=sinks ;;
+    "write ") ((placed == 0)) && kind=points ;;
     "codes ") ((placed == 0)) && words="tasks groups devices points sinks users" ;;
-    "watch ") words="process_status. session. performance. data. fleet alert" ;;
-    "user passwd" | "user disable" | "user remove") ((placed == 0)) && words=$(_fieldwarden_codes users) ;;
+    "watch ") words="process_status. session. performance. health_checks. error_alerts. log_streams. data. fleet" ;;
+    "user passwd" | "user disable" | "user remove") ((placed == 0)) && kind=users ;;
     "alerts " | "dead-letters " | "user " | "token " | "audit ") words=$inners ;;
   esac
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  if [[ -n $kind ]]; then
+    _fieldwarden_offer "$current" < <(_fieldwarden_codes "$kind")
+  else
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  fi
 }
 
 complete -F _fieldwarden fieldwarden
