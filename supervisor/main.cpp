@@ -18,13 +18,15 @@ void print_usage(std::FILE* out) {
                "\n"
                "  {:<16} {}\n"
                "  {:<16} {}\n"
+               "  {:<16} {}\n"
                "\n"
                "Ask a running supervisor:\n",
-               fieldwarden::kVersion, "serve", "Run the supervisor", "simulate", "Run mock devices");
+               fieldwarden::kVersion, "serve", "Run the supervisor", "simulate", "Run mock devices", "help",
+               "Tell more of a verb: fieldwarden help VERB");
     for (const auto& [verb, purpose] : fieldwarden::supervisor::cli_verbs()) {
         fmt::print(out, "  {:<16} {}\n", verb, purpose);
     }
-    fmt::print(out, "\nfieldwarden help VERB tells more of one. Version: fieldwarden --version.\n");
+    fmt::print(out, "\nEach has --help. Version: fieldwarden --version.\n");
 }
 
 int run(int argc, char** argv) {
