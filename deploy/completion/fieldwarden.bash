@@ -98,13 +98,14 @@ _fieldwarden() {
     start | stop | pause | resume | restart) options+=" --group --all" ;;
     logs) options+=" --supervisor --all --follow --level --since --until --grep --limit" ;;
     points) options+=" --follow" ;;
-    sessions | audit) options+=" --limit" ;;
-    alerts) options+=" --state --severity --task --limit" ;;
+    sessions) options+=" --limit" ;;
     dead-letters) options+=" --task --sink --limit" ;;
     browse) options+=" --depth --rows" ;;
     watch) options+=" --endpoint --count" ;;
   esac
   case "$verb $inner" in
+    "alerts ") options+=" --state --severity --task --limit" ;;
+    "audit ") options+=" --limit" ;;
     "alerts ack") options+=" --note" ;;
     "user add") options+=" --role --keep-password" ;;
     "user passwd") options+=" --keep-password" ;;
