@@ -87,6 +87,15 @@ std::vector<std::optional<std::size_t>> Table::widths(std::optional<std::size_t>
     return wide;
 }
 
+bool Table::cuts(std::optional<std::size_t> width) const {
+    const auto whole = widths(std::nullopt);
+    const auto wide = widths(width);
+    for (std::size_t i = 0; i < wide.size(); ++i) {
+        if (wide[i] && *wide[i] < *whole[i]) return true;
+    }
+    return false;
+}
+
 std::vector<std::string> Table::lines(std::optional<std::size_t> width, bool colour) const {
     const auto wide = widths(width);
     std::size_t last = 0;

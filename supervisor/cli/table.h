@@ -41,6 +41,9 @@ class Table {
     // The same, one string per line without the line break; the first is the heading.
     [[nodiscard]] std::vector<std::string> lines(std::optional<std::size_t> width, bool colour) const;
 
+    // Whether at this width something of a cell is cut off.
+    [[nodiscard]] bool cuts(std::optional<std::size_t> width) const;
+
   private:
     // Of each column; nullopt for one that has left.
     [[nodiscard]] std::vector<std::optional<std::size_t>> widths(std::optional<std::size_t> width) const;

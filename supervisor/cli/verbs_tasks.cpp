@@ -19,6 +19,15 @@ void print_table(const Session& session, const Table& table) {
     fmt::print("{}", table.render(table_width(), session.colour));
 }
 
+// A text that may take several lines on a terminal, each indented.
+void print_wrapped(const std::string& text) {
+    constexpr std::size_t kIndent = 2;
+    const auto width = table_width();
+    const auto lines = width && *width > 2 * kIndent ? wrapped(printable(text), *width - kIndent)
+                                                     : std::vector<std::string>{printable(text)};
+    for (const auto& line : lines) fmt::print("{:{}}{}\n", "", kIndent, line);
+}
+
 int show_one_task(Session& session, const std::string& task) {
     const auto code = ApiClient::escaped(task);
     const auto process = session.api.get("/processes/" + code);
@@ -68,6 +77,15 @@ int show_one_task(Session& session, const std::string& task) {
         fmt::print("\ncycle {}, {:.0f} points/s\n", text_of(*progress, "cycle"),
                    number_of(*progress, "points_per_second"));
         print_table(session, units);
+    }
+    // What a narrow terminal has cut off is what one asks for when something is wrong.
+    if (devices.cuts(table_width()) || units.cuts(table_width())) {
+        for (const auto& connection : items_of(member(*process, "connections"))) {
+            const auto error = text_of(connection, "last_error");
+            if (error.empty()) continue;
+            fmt::print("\n{}\n", printable(text_of(connection, "device_code")));
+            print_wrapped(error);
+        }
     }
     return kExitDone;
 }
@@ -175,15 +193,7 @@ int show_health(Session& session) {
                text_of(*health, "total_processes"), text_of(*health, "healthy_processes"),
                text_of(*health, "warning_processes"), text_of(*health, "critical_processes"));
     fmt::print("checked {}\n", local_time(text_of(*health, "last_check_time")));
-    constexpr std::size_t kIndent = 2;
-    const auto width = table_width();
-    for (const auto& issue : items_of(member(*health, "issues"))) {
-        const auto text = printable(text_of(issue));
-        for (const auto& line : width&&* width > 2 * kIndent ? wrapped(text, *width - kIndent)
-                                                             : std::vector<std::string>{text}) {
-            fmt::print("{:{}}{}\n", "", kIndent, line);
-        }
-    }
+    for (const auto& issue : items_of(member(*health, "issues"))) print_wrapped(text_of(issue));
     return kExitDone;
 }
 

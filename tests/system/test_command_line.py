@@ -255,7 +255,7 @@ def test_everything_fits_80_columns(quick_supervisor, simulator, tmp_path):
     shown = {}
     for arguments in (["status"], ["status", TASKS[0]], ["top"], ["points", TASKS[0]], ["health"], ["sessions"], ["alerts"],
                       ["dead-letters"], ["restart", TASKS[1]]):
-        shown[arguments[0]] = lines = lines_of(on_terminal(supervisor, *arguments, keys=b"q"))
+        shown[arguments[-1] if arguments == ["status", TASKS[0]] else arguments[0]] = lines = lines_of(on_terminal(supervisor, *arguments, keys=b"q"))
         for line in lines:
             assert width_of(line) <= 80, f"{' '.join(arguments)}: {width_of(line)} columns\n" + "\n".join(lines)
     text = {verb: "\n".join(lines) for verb, lines in shown.items()}
@@ -264,6 +264,8 @@ def test_everything_fits_80_columns(quick_supervisor, simulator, tmp_path):
     assert "PID" in wide and TASKS[0] in wide and "CPU %" in wide
     status = "\n".join(lines_of(on_terminal(supervisor, "status")))
     assert re.search(rf"^{TASKS[0][:15]}\S*…\s+RUNNING ", status, re.M) and "PID" not in status, status
+    one = re.sub(r"\s+", " ", text[TASKS[0]])
+    assert "connection refused; check that the device serves modbus on this port" in one, "the whole error, over several lines"
     assert "LAST ERROR" in status and "POINTS/S" in status and TASKS[1][:15] in status
     assert "2 processes" in text["health"] and re.search(r"^WELDING_CURRENT\S*…\s+\d+", text["points"], re.M), text["points"]
     assert re.search(r"RUNNING|of 2 tasks", text["top"]), text["top"]
