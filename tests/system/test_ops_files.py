@@ -166,3 +166,64 @@ def test_prometheus_takes_rules_and_metrics(supervisor):
     # Its advice on naming (exit code 3) is no fault of the format.
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
     assert done.returncode in (0, 3), done.stderr
+
+
+RULES_IN_TIME = """
+rule_files: [{rules}]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {{series: 'up{{job="fieldwarden",instance="a"}}', values: '1x40'}}
+      - {{series: 'fieldwarden_task_state{{job="fieldwarden",instance="a",task="DEAD",state="CRASHED"}}', values: '1x40'}}
+      - {{series: 'fieldwarden_task_state{{job="fieldwarden",instance="a",task="IDLE",state="STOPPED"}}', values: '1x40'}}
+      - {{series: 'fieldwarden_task_state{{job="fieldwarden",instance="a",task="MUTE",state="RUNNING"}}', values: '1x40'}}
+      - {{series: 'fieldwarden_task_state{{job="fieldwarden",instance="a",task="FINE",state="RUNNING"}}', values: '1x40'}}
+      - {{series: 'fieldwarden_task_points_read_total{{job="fieldwarden",instance="a",task="MUTE"}}', values: '500x40'}}
+      - {{series: 'fieldwarden_task_points_read_total{{job="fieldwarden",instance="a",task="FINE"}}', values: '0+600x40'}}
+      - {{series: 'fieldwarden_task_points_read_total{{job="fieldwarden",instance="a",task="IDLE"}}', values: '7x40'}}
+      - {{series: 'fieldwarden_task_heartbeat_age_seconds{{job="fieldwarden",instance="a",task="MUTE"}}', values: '60x40'}}
+      - {{series: 'fieldwarden_task_heartbeat_age_seconds{{job="fieldwarden",instance="a",task="IDLE"}}', values: '9000x40'}}
+      - {{series: 'fieldwarden_task_spool_pending{{job="fieldwarden",instance="a",task="MUTE"}}', values: '20000+100x40'}}
+      - {{series: 'fieldwarden_task_spool_pending{{job="fieldwarden",instance="a",task="FINE"}}', values: '90000-100x40'}}
+      - {{series: 'fieldwarden_queue_dead{{job="fieldwarden",instance="a"}}', values: '0x20 3x20'}}
+    alert_rule_test:
+      - {{eval_time: 35m, alertname: FieldwardenSupervisorDown, exp_alerts: []}}
+      - {{eval_time: 15m, alertname: FieldwardenDeadLetters, exp_alerts: []}}
+      - {{eval_time: 35m, alertname: FieldwardenDeadLetters,
+          exp_alerts: [{{exp_labels: {{job: fieldwarden, instance: a, severity: warning}}}}]}}
+{expected}
+  - interval: 1m
+    input_series: [{{series: 'up{{job="fieldwarden",instance="a"}}', values: '1x5 0x20'}}]
+    alert_rule_test:
+      - {{eval_time: 5m, alertname: FieldwardenSupervisorDown, exp_alerts: []}}
+      - {{eval_time: 10m, alertname: FieldwardenSupervisorDown,
+          exp_alerts: [{{exp_labels: {{job: fieldwarden, instance: a, severity: critical}}}}]}}
+"""
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian package prometheus) is not installed")
+def test_rules_fire_for_those_they_are_about(tmp_path, rules):
+    """A crashed task, a mute one and a full sink are told of; a stopped task and one that catches up are not."""
+    fires = {"FieldwardenTaskFailed": ("DEAD", {"state": "CRASHED"}), "FieldwardenNoData": ("MUTE", {}),
+             "FieldwardenHeartbeatOld": ("MUTE", {}), "FieldwardenBacklogGrowing": ("MUTE", {}),
+             "FieldwardenTaskNotRunning": None}
+    by_name = {rule["alert"]: rule for rule in rules}
+    checks = []
+    for alert, firing in fires.items():
+        expected = []
+        if firing:
+            task, more = firing
+            labels = {"job": "fieldwarden", "instance": "a", "task": task, "severity": by_name[alert]["labels"]["severity"], **more}
+            expected.append({"exp_labels": labels})
+        checks.append({"eval_time": "35m", "alertname": alert, "exp_alerts": expected})
+    # Annotations are compared as well unless both lack them: the rules go in without.
+    bare = yaml.safe_load(RULES.read_text())
+    for group in bare["groups"]:
+        for rule in group["rules"]:
+            del rule["annotations"]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(bare))
+    expected = "".join(f"      - {json.dumps(check)}\n" for check in checks)
+    (tmp_path / "test.yml").write_text(RULES_IN_TIME.format(rules=tmp_path / "rules.yml", expected=expected.rstrip()))
+    done = subprocess.run(["promtool", "test", "rules", tmp_path / "test.yml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
