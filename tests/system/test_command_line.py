@@ -255,7 +255,8 @@ def test_everything_fits_80_columns(quick_supervisor, simulator, tmp_path):
     shown = {}
     for arguments in (["status"], ["status", TASKS[0]], ["top"], ["points", TASKS[0]], ["health"], ["sessions"], ["alerts"],
                       ["dead-letters"], ["restart", TASKS[1]]):
-        shown[arguments[-1] if arguments == ["status", TASKS[0]] else arguments[0]] = lines = lines_of(on_terminal(supervisor, *arguments, keys=b"q"))
+        lines = lines_of(on_terminal(supervisor, *arguments, keys=b"q"))
+        shown[TASKS[0] if arguments == ["status", TASKS[0]] else arguments[0]] = lines
         for line in lines:
             assert width_of(line) <= 80, f"{' '.join(arguments)}: {width_of(line)} columns\n" + "\n".join(lines)
     text = {verb: "\n".join(lines) for verb, lines in shown.items()}
