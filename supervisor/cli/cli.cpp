@@ -20,32 +20,11 @@ namespace {
 using cli::Common;
 
 constexpr std::array kVerbs{
-    "import",
-    "export",
-    "template",
-    "status",
-    "top",
-    "start",
-    "stop",
-    "pause",
-    "resume",
-    "restart",
-    "logs",
-    "points",
-    "sessions",
-    "timeline",
-    "health",
-    "alerts",
-    "test-connection",
-    "test-storage",
-    "write",
-    "browse",
-    "diagnostics",
-    "watch",
-    "dead-letters",
-    "user",
-    "token",
-    "audit",
+    "import",       "export",   "template", "status",      "top",    "start",
+    "stop",         "pause",    "resume",   "restart",     "logs",   "points",
+    "sessions",     "timeline", "health",   "codes",       "alerts", "test-connection",
+    "test-storage", "write",    "browse",   "diagnostics", "watch",  "dead-letters",
+    "user",         "token",    "audit",
 };
 
 std::string language_of_environment() {
@@ -118,6 +97,10 @@ class CommandLine {
         }
         arguments_.common = with_environment(std::move(arguments_.common));
         return verb_();
+    }
+
+    [[nodiscard]] std::string purpose_of(std::string_view verb) const {
+        return app_.get_subcommand(std::string{verb})->get_description();
     }
 
   private:
@@ -248,6 +231,13 @@ class CommandLine {
 
         verb = add("health", "Show the health of the whole installation", "  fieldwarden health");
         runs(verb, [](auto& session) { return cli::show_health(session); });
+
+        verb = add("codes", "Print the codes of tasks, devices and the like, one a line, for scripts",
+                   "  fieldwarden codes tasks\n  fieldwarden codes groups");
+        verb->add_option("KIND", arguments_.code, "Of what")
+            ->check(CLI::IsMember({"tasks", "groups", "devices", "points", "sinks", "users"}))
+            ->required();
+        runs(verb, [this](auto& session) { return cli::print_codes(session, arguments_.code); });
         add_alerts();
         add_dead_letters();
     }
@@ -461,6 +451,13 @@ class CommandLine {
 
 bool is_cli_verb(std::string_view word) {
     return std::find(kVerbs.begin(), kVerbs.end(), word) != kVerbs.end();
+}
+
+std::vector<std::pair<std::string, std::string>> cli_verbs() {
+    const CommandLine line;
+    std::vector<std::pair<std::string, std::string>> verbs;
+    for (const auto* verb : kVerbs) verbs.emplace_back(verb, line.purpose_of(verb));
+    return verbs;
 }
 
 int cli_main(int argc, char** argv) {

@@ -24,17 +24,18 @@ Style style_of_level(const std::string& level) {
 }
 
 Table process_table(const std::vector<Json>& processes) {
-    Table table{{{"TASK"},
-                 {"STATE"},
-                 {"HEALTH", true},
-                 {"DEVICES"},
-                 {"POINTS/S", true},
-                 {"CPU %", true},
-                 {"MB", true},
-                 {"PID", true},
-                 {"UPTIME", true},
-                 {"RESTARTS", true},
-                 {"LAST ERROR", false, true}}};
+    // On 80 columns what tells whether the task does its job stays.
+    Table table{{{.title = "TASK", .shrinks = true, .narrowest = 16},
+                 {.title = "STATE"},
+                 {.title = "HEALTH", .right = true, .leaves = 2},
+                 {.title = "DEVICES"},
+                 {.title = "POINTS/S", .right = true},
+                 {.title = "CPU %", .right = true, .leaves = 4},
+                 {.title = "MB", .right = true, .leaves = 3},
+                 {.title = "PID", .right = true, .leaves = 6},
+                 {.title = "UPTIME", .right = true, .leaves = 5},
+                 {.title = "RESTARTS", .right = true, .leaves = 1},
+                 {.title = "LAST ERROR", .shrinks = true, .narrowest = 16}}};
     for (const auto& process : processes) {
         const auto status = text_of(process, "status");
         const auto connection = text_of(process, "connection_status");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "supervisor/cli/text.h"
 
@@ -12,7 +13,6 @@ namespace fieldwarden::supervisor::cli {
 namespace {
 
 constexpr std::size_t kGap = 2;
-constexpr std::size_t kNarrowest = 8;  // a shrinking column is not cut below this
 
 std::string_view code_of(Style style) {
     switch (style) {
@@ -46,39 +46,71 @@ void Table::add(std::vector<Cell> cells) {
     rows_.push_back(std::move(cells));
 }
 
-std::vector<std::size_t> Table::widths(std::optional<std::size_t> width) const {
-    std::vector<std::size_t> wide;
-    std::size_t total = 0;
+std::vector<std::optional<std::size_t>> Table::widths(std::optional<std::size_t> width) const {
+    std::vector<std::optional<std::size_t>> wide;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         std::size_t widest = display_width(columns_[i].title);
         for (const auto& row : rows_) widest = std::max(widest, display_width(row[i].text));
-        wide.push_back(widest);
-        total += widest + (i == 0 ? 0 : kGap);
+        wide.emplace_back(widest);
+    }
+    if (!width) return wide;
+    const auto least = [&](std::size_t i) {
+        return columns_[i].shrinks ? std::min(*wide[i], columns_[i].narrowest) : *wide[i];
+    };
+    const auto total = [&](const auto& width_of) {
+        std::size_t sum = 0;
+        for (std::size_t i = 0; i < wide.size(); ++i) {
+            if (wide[i]) sum += width_of(i) + (sum == 0 ? 0 : kGap);
+        }
+        return sum;
+    };
+    // The least important columns leave until cutting the others is enough.
+    while (total(least) > *width) {
+        std::optional<std::size_t> first;
+        for (std::size_t i = 0; i < columns_.size(); ++i) {
+            if (!wide[i] || columns_[i].leaves == 0) continue;
+            if (!first || columns_[i].leaves > columns_[*first].leaves) first = i;
+        }
+        if (!first) break;
+        wide[*first].reset();
     }
     // The widest of the columns that may shrink gives way first.
-    while (width && total > *width) {
-        std::size_t* widest = nullptr;
+    for (auto now = total([&](std::size_t i) { return *wide[i]; }); now > *width; --now) {
+        std::optional<std::size_t> widest;
         for (std::size_t i = 0; i < columns_.size(); ++i) {
-            if (!columns_[i].shrinks || wide[i] <= kNarrowest) continue;
-            if (widest == nullptr || wide[i] > *widest) widest = &wide[i];
+            if (!wide[i] || *wide[i] <= least(i)) continue;
+            if (!widest || *wide[i] > *wide[*widest]) widest = i;
         }
-        if (widest == nullptr) break;
-        --*widest;
-        --total;
+        if (!widest) break;
+        --*wide[*widest];
     }
     return wide;
 }
 
+bool Table::cuts(std::optional<std::size_t> width) const {
+    const auto whole = widths(std::nullopt);
+    const auto wide = widths(width);
+    for (std::size_t i = 0; i < wide.size(); ++i) {
+        if (wide[i] && *wide[i] < *whole[i]) return true;
+    }
+    return false;
+}
+
 std::vector<std::string> Table::lines(std::optional<std::size_t> width, bool colour) const {
     const auto wide = widths(width);
+    std::size_t last = 0;
+    for (std::size_t i = 0; i < wide.size(); ++i) {
+        if (wide[i]) last = i;
+    }
     const auto put = [&](std::string& line, std::size_t i, const std::string& text, Style style) {
-        if (i > 0) line.append(kGap, ' ');
-        const auto shown = cut_to_width(text, wide[i]);
-        const std::string padding(wide[i] - display_width(shown), ' ');
+        if (!wide[i]) return;
+        if (!line.empty()) line.append(kGap, ' ');
+        const auto shown = cut_to_width(text, *wide[i]);
+        const std::string padding(*wide[i] - display_width(shown), ' ');
         if (columns_[i].right) line += padding;
         line += styled(shown, style, colour);
         // Nothing after the last column: trailing blanks wrap on narrow terminals.
-        if (!columns_[i].right && i + 1 < columns_.size()) line += padding;
+        if (!columns_[i].right && i != last) line += padding;
     };
     std::vector<std::string> out;
     std::string heading;

@@ -1,6 +1,7 @@
 // Aligned tables for people: columns as wide as their widest cell, cut to the terminal where asked for.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,8 +20,11 @@ struct Cell {
 
 struct Column {
     std::string title;
-    bool right = false;    // numbers
-    bool shrinks = false;  // may be cut when the table is wider than the terminal
+    bool right = false;         // numbers
+    bool shrinks = false;       // may be cut when the table is wider than the terminal
+    std::size_t narrowest = 8;  // columns below which it is not cut
+    // 0 stays; of the others the highest leaves first when cutting alone does not make the table fit.
+    unsigned leaves = 0;
 };
 
 class Table {
@@ -37,8 +41,12 @@ class Table {
     // The same, one string per line without the line break; the first is the heading.
     [[nodiscard]] std::vector<std::string> lines(std::optional<std::size_t> width, bool colour) const;
 
+    // Whether at this width something of a cell is cut off.
+    [[nodiscard]] bool cuts(std::optional<std::size_t> width) const;
+
   private:
-    [[nodiscard]] std::vector<std::size_t> widths(std::optional<std::size_t> width) const;
+    // Of each column; nullopt for one that has left.
+    [[nodiscard]] std::vector<std::optional<std::size_t>> widths(std::optional<std::size_t> width) const;
 
     std::vector<Column> columns_;
     std::vector<std::vector<Cell>> rows_;

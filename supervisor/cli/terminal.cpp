@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -33,6 +34,14 @@ TerminalSize terminal_size() {
 }
 
 std::optional<std::size_t> table_width() {
+    constexpr std::size_t kWidest = 10'000;
+    if (const char* given = std::getenv("COLUMNS"); given != nullptr) {
+        const std::string_view text{given};
+        std::size_t columns = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), columns);
+        if (error == std::errc{} && end == text.data() + text.size() && columns > 0 && columns <= kWidest)
+            return columns;
+    }
     return stdout_is_terminal() ? std::optional{terminal_size().columns} : std::nullopt;
 }
 

@@ -18,7 +18,8 @@ struct TerminalSize {
     std::size_t rows = 24;
 };
 TerminalSize terminal_size();
-// For Table::render: the width of the terminal, nullopt when the output goes elsewhere.
+// For Table::render: COLUMNS where it is exported, otherwise the width of the terminal; nullopt when the
+// output goes elsewhere.
 std::optional<std::size_t> table_width();
 
 // One line from standard input without its end: a password. From a terminal it is asked for on standard error

@@ -104,4 +104,27 @@ std::string cut_to_width(std::string_view utf8, std::size_t width) {
     return std::string{utf8.substr(0, end)} + "…";
 }
 
+std::vector<std::string> wrapped(std::string_view utf8, std::size_t width) {
+    width = std::max<std::size_t>(width, 2);
+    std::vector<std::string> lines;
+    while (display_width(utf8) > width) {
+        std::size_t used = 0;
+        std::size_t end = 0;  // bytes of the line
+        std::size_t blank = std::string_view::npos;
+        for (std::size_t pos = 0; pos < utf8.size();) {
+            const auto start = pos;
+            used += width_of(take_character(utf8, pos));
+            if (utf8[start] == ' ' && start > 0) blank = start;
+            if (used > width) break;
+            end = pos;
+        }
+        if (blank != std::string_view::npos) end = blank;
+        lines.emplace_back(utf8.substr(0, end));
+        utf8.remove_prefix(end);
+        while (utf8.starts_with(' ')) utf8.remove_prefix(1);
+    }
+    if (!utf8.empty() || lines.empty()) lines.emplace_back(utf8);
+    return lines;
+}
+
 }  // namespace fieldwarden::supervisor::cli

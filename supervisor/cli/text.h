@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace fieldwarden::supervisor::cli {
 
@@ -17,5 +18,8 @@ std::string printable(std::string_view text);
 
 // At most `width` columns, the last one '…' when something was cut off.
 std::string cut_to_width(std::string_view utf8, std::size_t width);
+
+// The text in lines of at most `width` columns (at least 2), broken at blanks where there are any.
+std::vector<std::string> wrapped(std::string_view utf8, std::size_t width);
 
 }  // namespace fieldwarden::supervisor::cli

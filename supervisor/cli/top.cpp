@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <optional>
 
 #include "common/clock.h"
 #include "supervisor/cli/cli.h"
@@ -148,7 +149,7 @@ Result<Fleet> look(ApiClient& api) {
     return Fleet{std::move(*processes), std::move(*health)};
 }
 
-std::string heading(const Session& session, const Fleet& fleet) {
+std::string heading(const Session& session, const Fleet& fleet, std::optional<std::size_t> width) {
     double rate = 0;
     std::size_t running = 0;
     for (const auto& process : fleet.processes) {
@@ -156,9 +157,17 @@ std::string heading(const Session& session, const Fleet& fleet) {
         running += text_of(process, "status") == "RUNNING" ? 1 : 0;
     }
     const auto overall = text_of(fleet.health, "overall_status");
-    return fmt::format("Fieldwarden {}   {} of {} tasks running   {} points/s   {}",
-                       printable(session.api.server()), running, fleet.processes.size(), short_number(rate),
-                       styled(printable(overall), style_of_health(overall), session.colour));
+    const auto figures = fmt::format("{} of {} tasks running   {} points/s", running, fleet.processes.size(),
+                                     short_number(rate));
+    const auto state = printable(overall);
+    auto where = "Fieldwarden " + printable(session.api.server());
+    // The address gives way first: the figures are what one looks for.
+    if (const auto rest = display_width(figures) + display_width(state) + 6; width) {
+        where = cut_to_width(where, *width > rest ? *width - rest : 0);
+        if (where.empty()) return cut_to_width(figures, *width);
+    }
+    return fmt::format("{}   {}   {}", where, figures,
+                       styled(state, style_of_health(overall), session.colour));
 }
 
 // One whole frame, written at once so that the screen never shows half of it.
@@ -170,7 +179,7 @@ void draw(const Session& session, const Fleet& fleet, View& view, const std::str
     view.scroll = std::min(view.scroll, rows > room ? rows - room : 0);
     std::string frame = "\x1b[H";
     const auto put = [&](const std::string& line) { frame += line + "\x1b[K\r\n"; };
-    put(heading(session, fleet));
+    put(heading(session, fleet, size.columns));
     put(styled(cut_to_width(printable(trouble), size.columns), Style::kBad, session.colour));
     put(lines.front());
     const auto first = lines.begin() + 1 + static_cast<std::ptrdiff_t>(view.scroll);
@@ -225,8 +234,8 @@ int top(Session& session) {
     if (!fleet) return fail(fleet.error());
     if (session.common.json) return print_json({{"items", fleet->processes}, {"health", fleet->health}});
     if (!stdout_is_terminal() || ::isatty(STDIN_FILENO) != 1) {
-        fmt::print("{}\n{}", heading(session, *fleet),
-                   process_table(fleet->processes).render(std::nullopt, false));
+        fmt::print("{}\n{}", heading(session, *fleet, table_width()),
+                   process_table(fleet->processes).render(table_width(), false));
         return kExitDone;
     }
     return run_screen(session, std::move(*fleet));

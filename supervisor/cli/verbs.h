@@ -46,6 +46,8 @@ int show_status(Session& session, const std::optional<std::string>& task);
 int show_sessions(Session& session, const std::optional<std::string>& task, unsigned limit);
 int show_timeline(Session& session, std::int64_t id);
 int show_health(Session& session);
+// `kind`: tasks | groups | devices | points | sinks | users.
+int print_codes(Session& session, const std::string& kind);
 
 struct AlertArguments {
     std::string state = "open";  // open | firing | acknowledged | resolved | all

@@ -18,15 +18,15 @@ Style style_of_severity(const std::string& severity) {
 }
 
 Table alert_table(const std::vector<Json>& alerts) {
-    Table table{{{"ID", true},
-                 {"SEVERITY"},
-                 {"STATE"},
-                 {"TASK"},
-                 {"DEVICE"},
-                 {"POINT"},
-                 {"SINCE"},
-                 {"COUNT", true},
-                 {"MESSAGE", false, true}}};
+    Table table{{{.title = "ID", .right = true},
+                 {.title = "SEVERITY"},
+                 {.title = "STATE", .leaves = 1},
+                 {.title = "TASK", .shrinks = true, .narrowest = 12},
+                 {.title = "DEVICE", .shrinks = true, .narrowest = 12, .leaves = 2},
+                 {.title = "POINT", .shrinks = true, .narrowest = 12, .leaves = 3},
+                 {.title = "SINCE"},
+                 {.title = "COUNT", .right = true, .leaves = 4},
+                 {.title = "MESSAGE", .shrinks = true, .narrowest = 20}}};
     for (const auto& alert : alerts) {
         const auto severity = text_of(alert, "severity");
         const auto state = text_of(alert, "state");

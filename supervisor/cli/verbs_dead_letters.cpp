@@ -37,13 +37,13 @@ int show_dead_letters(Session& session, const DeadLetterArguments& arguments) {
         fmt::print("There are no dead letters.\n");
         return kExitDone;
     }
-    Table table{{{"REJECTED"},
-                 {"TASK"},
-                 {"SINK"},
-                 {"STATE"},
-                 {"SEQ", true},
-                 {"SAMPLES", true},
-                 {"REASON", false, true}}};
+    Table table{{{.title = "REJECTED"},
+                 {.title = "TASK", .shrinks = true, .narrowest = 12},
+                 {.title = "SINK", .shrinks = true, .narrowest = 12},
+                 {.title = "STATE", .leaves = 1},
+                 {.title = "SEQ", .right = true, .leaves = 2},
+                 {.title = "SAMPLES", .right = true},
+                 {.title = "REASON", .shrinks = true, .narrowest = 16}}};
     for (const auto& letter : letters) {
         const auto samples = letter.find("samples");
         table.add({{local_time(text_of(letter, "rejected_at"))},

@@ -22,8 +22,13 @@ Style style_of_quality(const std::string& quality) {
 }
 
 Table point_table(const std::vector<Json>& points) {
-    Table table{
-        {{"POINT"}, {"DEVICE"}, {"VALUE", true}, {"UNIT"}, {"QUALITY"}, {"TIME"}, {"NAME", false, true}}};
+    Table table{{{.title = "POINT", .shrinks = true, .narrowest = 16},
+                 {.title = "DEVICE", .shrinks = true, .narrowest = 12, .leaves = 1},
+                 {.title = "VALUE", .right = true, .shrinks = true, .narrowest = 12},
+                 {.title = "UNIT", .shrinks = true},
+                 {.title = "QUALITY", .shrinks = true, .narrowest = 12},
+                 {.title = "TIME"},
+                 {.title = "NAME", .shrinks = true, .narrowest = 12, .leaves = 2}}};
     for (const auto& point : points) {
         const auto quality = text_of(point, "quality");
         const auto code = text_of(point, "quality_code");

@@ -1,5 +1,7 @@
-// status, sessions, timeline, health, start/stop/pause/resume/restart.
+// status, sessions, timeline, health, codes, start/stop/pause/resume/restart.
 #include <fmt/format.h>
+
+#include <set>
 
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/fleet_table.h"
@@ -17,6 +19,15 @@ void print_table(const Session& session, const Table& table) {
     fmt::print("{}", table.render(table_width(), session.colour));
 }
 
+// A text that may take several lines on a terminal, each indented.
+void print_wrapped(const std::string& text) {
+    constexpr std::size_t kIndent = 2;
+    const auto width = table_width();
+    const auto lines = width && *width > 2 * kIndent ? wrapped(printable(text), *width - kIndent)
+                                                     : std::vector<std::string>{printable(text)};
+    for (const auto& line : lines) fmt::print("{:{}}{}\n", "", kIndent, line);
+}
+
 int show_one_task(Session& session, const std::string& task) {
     const auto code = ApiClient::escaped(task);
     const auto process = session.api.get("/processes/" + code);
@@ -28,12 +39,12 @@ int show_one_task(Session& session, const std::string& task) {
         return print_json({{"process", *process}, {"progress", progress ? *progress : Json(nullptr)}});
     }
     print_table(session, process_table({*process}));
-    Table devices{{{"DEVICE"},
-                   {"ADDRESS"},
-                   {"CONNECTION"},
-                   {"ms", true},
-                   {"ERRORS", true},
-                   {"LAST ERROR", false, true}}};
+    Table devices{{{.title = "DEVICE", .shrinks = true, .narrowest = 16},
+                   {.title = "ADDRESS", .shrinks = true, .narrowest = 16, .leaves = 1},
+                   {.title = "CONNECTION"},
+                   {.title = "ms", .right = true, .leaves = 2},
+                   {.title = "ERRORS", .right = true},
+                   {.title = "LAST ERROR", .shrinks = true, .narrowest = 16}}};
     for (const auto& connection : items_of(member(*process, "connections"))) {
         const bool connected = flag_of(connection, "is_connected");
         const auto response = member(connection, "response_time_ms");
@@ -49,7 +60,11 @@ int show_one_task(Session& session, const std::string& task) {
         fmt::print("\n");
         print_table(session, devices);
     }
-    Table units{{{"DEVICE"}, {"STATUS"}, {"POINTS OK", true}, {"OF", true}, {"LAST ERROR", false, true}}};
+    Table units{{{.title = "DEVICE", .shrinks = true, .narrowest = 16},
+                 {.title = "STATUS"},
+                 {.title = "POINTS OK", .right = true},
+                 {.title = "OF", .right = true},
+                 {.title = "LAST ERROR", .shrinks = true, .narrowest = 16}}};
     for (const auto& unit : progress ? items_of(member(*progress, "units")) : std::vector<Json>{}) {
         const auto status = text_of(unit, "status");
         units.add({{text_of(unit, "device_code")},
@@ -62,6 +77,15 @@ int show_one_task(Session& session, const std::string& task) {
         fmt::print("\ncycle {}, {:.0f} points/s\n", text_of(*progress, "cycle"),
                    number_of(*progress, "points_per_second"));
         print_table(session, units);
+    }
+    // What a narrow terminal has cut off is what one asks for when something is wrong.
+    if (devices.cuts(table_width()) || units.cuts(table_width())) {
+        for (const auto& connection : items_of(member(*process, "connections"))) {
+            const auto error = text_of(connection, "last_error");
+            if (error.empty()) continue;
+            fmt::print("\n{}\n", printable(text_of(connection, "device_code")));
+            print_wrapped(error);
+        }
     }
     return kExitDone;
 }
@@ -117,16 +141,16 @@ int show_sessions(Session& session, const std::optional<std::string>& task, unsi
     const auto answer = session.api.get(path);
     if (!answer) return fail(answer.error());
     if (session.common.json) return print_json(*answer);
-    Table table{{{"SESSION", true},
-                 {"TASK"},
-                 {"STATUS"},
-                 {"STARTED"},
-                 {"STOPPED"},
-                 {"READ", true},
-                 {"DELIVERED", true},
-                 {"GOOD %", true},
-                 {"ERRORS", true},
-                 {"ERROR", false, true}}};
+    Table table{{{.title = "SESSION", .right = true},
+                 {.title = "TASK", .shrinks = true, .narrowest = 16},
+                 {.title = "STATUS"},
+                 {.title = "STARTED"},
+                 {.title = "STOPPED", .leaves = 4},
+                 {.title = "READ", .right = true, .leaves = 2},
+                 {.title = "DELIVERED", .right = true},
+                 {.title = "GOOD %", .right = true, .leaves = 1},
+                 {.title = "ERRORS", .right = true, .leaves = 3},
+                 {.title = "ERROR", .shrinks = true, .narrowest = 12}}};
     for (const auto& row : items_of(*answer)) {
         const auto status = text_of(row, "status");
         const Style style = status == "running" ? Style::kGood
@@ -164,13 +188,29 @@ int show_health(Session& session) {
     if (!health) return fail(health.error());
     if (session.common.json) return print_json(*health);
     const auto overall = text_of(*health, "overall_status");
-    fmt::print("{}   {} processes: {} healthy, {} warning, {} critical   checked {}\n",
+    fmt::print("{}   {} processes: {} healthy, {} warning, {} critical\n",
                styled(printable(overall), style_of_health(overall), session.colour),
                text_of(*health, "total_processes"), text_of(*health, "healthy_processes"),
-               text_of(*health, "warning_processes"), text_of(*health, "critical_processes"),
-               local_time(text_of(*health, "last_check_time")));
-    for (const auto& issue : items_of(member(*health, "issues")))
-        fmt::print("  {}\n", printable(text_of(issue)));
+               text_of(*health, "warning_processes"), text_of(*health, "critical_processes"));
+    fmt::print("checked {}\n", local_time(text_of(*health, "last_check_time")));
+    for (const auto& issue : items_of(member(*health, "issues"))) print_wrapped(text_of(issue));
+    return kExitDone;
+}
+
+int print_codes(Session& session, const std::string& kind) {
+    const bool groups = kind == "groups";
+    const auto items = session.api.get_all(groups ? "/tasks" : "/" + kind);
+    if (!items) return fail(items.error());
+    // task_code, device_code, …; a group is what tasks name.
+    const auto name = groups            ? "group"
+                      : kind == "users" ? "username"
+                                        : kind.substr(0, kind.size() - 1) + "_code";
+    std::set<std::string> codes;
+    for (const auto& item : *items) {
+        if (auto code = printable(text_of(item, name)); !code.empty()) codes.insert(std::move(code));
+    }
+    if (session.common.json) return print_json(Json(codes));
+    for (const auto& code : codes) fmt::print("{}\n", code);
     return kExitDone;
 }
 
@@ -187,7 +227,10 @@ int act_on_tasks(Session& session, const ActionArguments& arguments) {
     if (!answer) return fail(answer.error());
     const auto results = items_of(*answer);
     bool failed = false;
-    Table table{{{"TASK"}, {"STATUS"}, {"SESSION", true}, {"PROBLEM", false, true}}};
+    Table table{{{.title = "TASK", .shrinks = true, .narrowest = 24},
+                 {.title = "STATUS"},
+                 {.title = "SESSION", .right = true},
+                 {.title = "PROBLEM", .shrinks = true, .narrowest = 16}}};
     for (const auto& result : results) {
         const auto problem = problem_of(result);
         failed = failed || !problem.empty();

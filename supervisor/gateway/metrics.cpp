@@ -141,6 +141,8 @@ void add_processes(Families& families, const Services& services) {
         const Labels labels{{"task", text_member(event->data(), "name")}};
         if (const auto state = by_state.find(text_member(event->data(), "status")); state != by_state.end()) {
             state->second += 1;
+            families.add("fieldwarden_task_state", MetricType::Gauge, "1, with the state the task is in",
+                         {labels.front(), {"state", state->first}}, 1);
         }
         add_sources(families, kProcessSources, labels, event->data());
         if (const auto beat = parse_rfc3339(text_member(event->data(), "last_heartbeat"))) {

@@ -46,6 +46,23 @@ TEST(Text, CuttingNeverSplitsACharacter) {
     }
 }
 
+TEST(Text, WrapsAtBlanksAndWithoutThemAnywhere) {
+    using Lines = std::vector<std::string>;
+    EXPECT_EQ(wrapped("one two three", 80), (Lines{"one two three"}));
+    EXPECT_EQ(wrapped("one two three", 7), (Lines{"one two", "three"}));
+    EXPECT_EQ(wrapped("one two three", 6), (Lines{"one", "two", "three"}));
+    EXPECT_EQ(wrapped("焊接电流过高", 5), (Lines{"焊接", "电流", "过高"}));
+    EXPECT_EQ(wrapped("abcdefgh ij", 4), (Lines{"abcd", "efgh", "ij"}));
+    EXPECT_EQ(wrapped("", 10), (Lines{""}));
+    EXPECT_EQ(wrapped("   ", 2), (Lines{"  "}));
+    EXPECT_EQ(wrapped("焊", 0), (Lines{"焊"})) << "a width that holds no character ends as well";
+    for (std::size_t width = 2; width < 30; ++width) {
+        for (const auto& line : wrapped("a焊 b机cé🔧d电流 e\u0301f   一二三", width)) {
+            EXPECT_LE(display_width(line), width) << line;
+        }
+    }
+}
+
 TEST(Table, AlignsMixedScripts) {
     Table table{{{"名称"}, {"N", true}, {"UNIT"}}};
     table.add({{"焊接电流"}, {"1234"}, {"A"}});
@@ -63,6 +80,22 @@ TEST(Table, FitsTheTerminalByCuttingWhatMayShrink) {
     EXPECT_NE(table.render(24, false).find("…"), std::string::npos);
     EXPECT_EQ(table.render(std::nullopt, false).find("…"), std::string::npos) << "a pipe gets everything";
     for (const auto& line : table.lines(1, false)) EXPECT_LE(display_width(line), 4U + 2U + 8U);
+}
+
+TEST(Table, LeavesOutWhatMattersLeastWhenCuttingIsNotEnough) {
+    Table table{{{.title = "CODE", .shrinks = true, .narrowest = 4},
+                 {.title = "PID", .right = true, .leaves = 2},
+                 {.title = "STATE"},
+                 {.title = "UP", .leaves = 1}}};
+    table.add({{"WELDING"}, {"12345"}, {"GOOD"}, {"3s"}});
+    EXPECT_EQ(table.render(25, false), "CODE       PID  STATE  UP\nWELDING  12345  GOOD   3s\n");
+    EXPECT_EQ(table.render(22, false), "CODE    PID  STATE  UP\nWEL…  12345  GOOD   3s\n");
+    EXPECT_EQ(table.render(21, false), "CODE     STATE  UP\nWELDING  GOOD   3s\n");
+    EXPECT_FALSE(table.cuts(21));
+    EXPECT_TRUE(table.cuts(13));
+    EXPECT_FALSE(table.cuts(std::nullopt));
+    EXPECT_EQ(table.render(13, false), "CODE    STATE\nWELDI…  GOOD\n");
+    EXPECT_EQ(table.render(1, false), "CODE  STATE\nWEL…  GOOD\n") << "what stays is not cut further";
 }
 
 TEST(Table, ColoursOnlyWhenAskedAndNeverCountsThemAsWidth) {
