@@ -41,7 +41,7 @@ _fieldwarden() {
     previous=${COMP_WORDS[COMP_CWORD - 2]}
   fi
 
-  local verbs="serve simulate help import export template status top start stop pause resume restart logs points sessions
+  local verbs="serve simulate backup restore migrate-store help import export template status top start stop pause resume restart logs points sessions
     timeline health codes alerts test-connection test-storage write browse diagnostics watch dead-letters user token audit"
   if ((COMP_CWORD == 1)); then
     mapfile -t COMPREPLY < <(compgen -W "$verbs --help --version" -- "$current")
@@ -85,8 +85,14 @@ _fieldwarden() {
   done
 
   local options="--help"
-  [[ $verb == serve || $verb == simulate ]] || options+=" --json --server --ca-file --token --data-dir"
   case $verb in
+    serve | simulate | backup | restore | migrate-store) ;;
+    *) options+=" --json --server --ca-file --token --data-dir" ;;
+  esac
+  case $verb in
+    backup) options+=" --config --data-dir" ;;
+    restore) options+=" --config --data-dir --replace" ;;
+    migrate-store) options+=" --from --to" ;;
     serve) options+=" --config --data-dir --listen --check --print-config" ;;
     simulate)
       options+=" --modbus --modbus-rtu-tcp --modbus-rtu --mc --mc-1e --mqtt-broker --mqtt-devices --mqtt-period-ms --mqtt-user
@@ -126,7 +132,7 @@ _fieldwarden() {
     --group) kind=groups ;;
     --sink) kind=sinks ;;
     --user) kind=users ;;
-    --config | --ca-file | --rows | --modbus-rtu)
+    --config | --ca-file | --rows | --modbus-rtu | --from | --to)
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
@@ -158,7 +164,7 @@ _fieldwarden() {
 
   # What stands without an option.
   case "$verb $inner" in
-    "import " | "export " | "template ")
+    "import " | "export " | "template " | "backup " | "restore ")
       ((placed == 0)) || return
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
