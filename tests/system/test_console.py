@@ -2,104 +2,25 @@
 
 Every page is opened in both languages and both themes; the browser's own log must stay empty (script errors, requests that
 failed, violations of the content security policy), and axe-core finds no serious fault of accessibility.
-With FIELDWARDEN_SCREENSHOTS set to a folder, a picture of each page is kept there.
 """
 
-import os
 import pathlib
 import re
 
 import pytest
 import requests
 
+from browser import AXE, By, browser_of
 from harness import eventually
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="python3-selenium is not installed (deploy/packages test)")
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-
-HERE = pathlib.Path(__file__).parent
-SAMPLE = HERE.parents[1] / "deploy" / "sample" / "plant.xlsx"
-AXE = HERE.parent / "peers" / "node_modules" / "axe-core" / "axe.min.js"
+SAMPLE = pathlib.Path(__file__).parents[2] / "deploy" / "sample" / "plant.xlsx"
 PAGES = ["/", "/tasks", "/tasks/WELD_LINE_1", "/devices", "/alerts", "/health", "/logs", "/dead-letters", "/import", "/config/devices",
          "/config/points", "/config/tasks", "/config/sinks", "/audit", "/system", "/nowhere"]
 
 
-class Browser:
-    def __init__(self, base, folder):
-        options = webdriver.ChromeOptions()
-        for flag in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1280,860",
-                     f"--user-data-dir={folder}", "--lang=en-US", "--no-first-run", "--disable-background-networking"]:
-            options.add_argument(flag)
-        options.binary_location = "/usr/bin/chromium"
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
-        self.driver.set_script_timeout(60)
-        self.base = base
-
-    def open(self, path):
-        self.driver.get(self.base + path)
-
-    def find(self, css, deadline=30):
-        return eventually(lambda: next((e for e in self.driver.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None),
-                          f"an element {css}", deadline)
-
-    def click(self, css):
-        # In the page, so that nothing that floats above it for a moment is in the way.
-        self.driver.execute_script("arguments[0].click()", self.find(css))
-
-    def text(self, css="body"):
-        return self.driver.execute_script("return document.querySelector(arguments[0])?.innerText ?? ''", css)
-
-    def complaints(self):
-        """What the browser logged since the last call. That nobody is signed in yet is learnt from a refusal, which it logs too."""
-        return [e["message"] for e in self.driver.get_log("browser")
-                if e["level"] in ("SEVERE", "WARNING") and not ("/api/v1/auth/me" in e["message"] and "401" in e["message"])]
-
-    def sign_in(self, token):
-        self.open("/sign-in")
-        self.click("[data-test=by-token]")
-        self.find("#token").send_keys(token)
-        self.click("[data-test=sign-in]")
-        self.find("nav.side, .top")
-
-    def settle(self):
-        """Until the page has loaded and nothing it asked for is still on the way."""
-        self.find("main h1, main strong")
-        quiet = "const n = performance.getEntriesByType('resource').length; const was = window.seen; window.seen = n; return was === n;"
-        eventually(lambda: self.driver.execute_script(quiet), "the page at rest", 10)
-
-    def set_look(self, language, theme):
-        self.driver.execute_script(
-            "localStorage.setItem('fieldwarden.language', arguments[0]); localStorage.setItem('fieldwarden.theme', arguments[1])",
-            language, theme)
-
-    def picture(self, name):
-        folder = os.environ.get("FIELDWARDEN_SCREENSHOTS")
-        if folder:
-            pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-            self.driver.save_screenshot(f"{folder}/{name}.png")
-
-    def faults_of_access(self):
-        """Serious findings of axe-core, as readable lines."""
-        # Through the debugger: the page's own policy would forbid a script from elsewhere, as it should.
-        self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text() + ";0"})
-        found = self.driver.execute_async_script(
-            "const done = arguments[0]; axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
-            ".then(r => done(r.violations), e => done([{id: String(e), impact: 'serious', nodes: []}]))")
-        return [f"{v['id']} ({v['impact']}): " + " | ".join(n["html"][:140] for n in v["nodes"][:3])
-                for v in found if v["impact"] in ("serious", "critical")]
-
-    def close(self):
-        self.driver.quit()
-
-
 @pytest.fixture
 def browser(supervisor, tmp_path):
-    if "text/html" not in requests.get(supervisor.base + "/", timeout=5).headers["Content-Type"] or \
-            'id="app"' not in requests.get(supervisor.base + "/", timeout=5).text:
-        pytest.skip("this build has no console")
-    running = Browser(supervisor.base, tmp_path / "chromium")
+    running = browser_of(supervisor, tmp_path / "chromium")
     yield running
     running.close()
 
