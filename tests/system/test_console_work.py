@@ -138,7 +138,11 @@ def test_a_plant_by_hand(supervisor, browser, simulator):
     browser.press("Create a token")
     browser.fill("t-name", "grafana")
     browser.press("Save", ".el-dialog")
-    secret = eventually(lambda: re.search(r"fw_\S+", browser.text("main [role=status]")), "the token, this once")[0]
-    assert secret not in browser.driver.page_source.replace(secret, "", 1)
+    secret = eventually(lambda: browser.text("main .done code"), "the token, this once")
+    assert browser.driver.page_source.count(secret) == 1
+    assert supervisor.http.get(supervisor.base + "/api/v1/tasks", headers={"Authorization": "Bearer " + secret}).status_code == 200
+    browser.open("/users")
+    eventually(lambda: "grafana" in browser.text("main"), "the token's row")
+    assert secret not in browser.driver.page_source
     browser.picture("users")
     assert browser.complaints() == []

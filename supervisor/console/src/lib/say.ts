@@ -10,7 +10,9 @@ export function explain(error: unknown): { title: string; advice: string } {
   if (!(error instanceof ApiError)) return { title: t('error.unexpected'), advice: String(error) }
   const { status, problem } = error
   const fields = (problem.errors ?? []).map((e) => (e.field ? `${e.field}: ${e.message}` : e.message)).join(' ')
-  const title = [problem.detail || t('error.status', { status }), fields].filter(Boolean).join(' ')
+  const detail = problem.detail || t('error.status', { status })
+  // A single wrong field is often the whole detail.
+  const title = detail.includes(fields) ? detail : `${detail} ${fields}`
   const known = [0, 401, 403, 404, 409, 413, 422, 429, 500, 503, 504].includes(status) ? String(status) : 'other'
   if (status === 0) return { title: t('error.unreachable'), advice: t('error.advice.0') }
   return { title, advice: t(`error.advice.${known}`, { seconds: error.retryAfter ?? 5 }) }
