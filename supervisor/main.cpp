@@ -32,7 +32,7 @@ void print_usage(std::FILE* out) {
     fmt::print(out,
                "fieldwarden {}: industrial data acquisition that does not let go of the data\n"
                "\n"
-               "Here, with or without a running supervisor:\n",
+               "On this machine:\n",
                fieldwarden::kVersion);
     for (const auto& own : kOwnVerbs) fmt::print(out, "  {:<16} {}\n", own.verb, own.purpose);
     fmt::print(out, "  {:<16} {}\n\nAsk a running supervisor:\n", "help",

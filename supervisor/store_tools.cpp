@@ -126,8 +126,7 @@ Status note_history_files(const std::string& backup, const std::string& data_dir
             insert->bind(at->path().filename().string(), static_cast<std::int64_t>(bytes)).run();
         if (!noted) return noted;
     }
-    // One file without companions, whole on disk before it gets its name.
-    return database->execute("PRAGMA journal_mode = DELETE");
+    return {};
 }
 
 // The history files that the backup knows and the data directory lacks; nothing from a file that is no
@@ -166,8 +165,8 @@ Result<transfer::Copied> write_backup(const ServerSettings& settings, const std:
     return copied;
 }
 
-// What is there now goes aside, with the log that SQLite keeps beside it.
-Status move_aside(const std::string& path, const std::string& aside) {
+// A store's file with the log that SQLite keeps beside it.
+Status move_store(const std::string& path, const std::string& aside) {
     for (const std::string part : {"-wal", "-shm", ""}) {
         std::error_code error;
         if (!fs::exists(path + part, error)) continue;
@@ -208,9 +207,13 @@ Result<transfer::Copied> bring_back(const ServerSettings& settings, const std::s
     if (!copied) return copied;
     if (there) {
         replaced = free_name(store + ".before-restore");
-        if (const auto moved = move_aside(store, replaced); !moved) return moved.error();
+        if (const auto moved = move_store(store, replaced); !moved) return moved.error();
     }
-    if (const auto placed = unfinished.become(store); !placed) return placed.error();
+    if (const auto placed = unfinished.become(store); !placed) {
+        // Rather the former store than none: a supervisor would begin an empty one.
+        if (there) static_cast<void>(move_store(replaced, store));
+        return placed.error();
+    }
     return copied;
 }
 

@@ -5,16 +5,15 @@
    compared and not what a worker links, and with the product's own worker.
 2. kill -9 to the first good sample, cold and with a warm spare.
 3. Processor time and memory at a growing number of real workers on simulated devices, and what one worker keeps to itself.
-4. Event to subscriber (ZeroMQ PUB and WebSocket), and state queries a second.
+4. Event to subscriber (ZeroMQ PUB and WebSocket).
 5. A storm (all workers of a large fleet die together) and a crash loop.
 
-BENCH_FLEET="200 500 1000" chooses the fleets; BENCH_ONLY="kill sample fleet queries storm" the parts.
+BENCH_FLEET="200 500 1000" chooses the fleets; BENCH_ONLY="kill sample fleet storm" the parts.
 """
 
 import contextlib
 import datetime
 import json
-import multiprocessing
 import os
 import pathlib
 import signal
@@ -35,7 +34,7 @@ from peers import PEERS, Pm2  # noqa: E402
 
 ROUNDS, PEER_ROUNDS, CROWD, CROWD_ROUNDS = 20, 5, 100, 3
 FLEETS = [int(n) for n in os.environ.get("BENCH_FLEET", "200 500 1000").split()]
-ONLY = os.environ.get("BENCH_ONLY", "kill sample fleet queries storm").split()
+ONLY = os.environ.get("BENCH_ONLY", "kill sample fleet storm").split()
 WATCHED_SECONDS = 10
 # Every run counts as stable, so that each kill meets the first, immediate restart.
 STABLE = {"restart_stable_period": "0s"}
@@ -317,51 +316,6 @@ def fleet_figures(peers):
     return figures
 
 
-# --- queries ---------------------------------------------------------------------------------------------------------
-
-
-def ask(address, request, seconds, answers):
-    """Asks the same thing over one connection as fast as answers come."""
-    with socket.create_connection(address) as connection:
-        stream, count, end = connection.makefile("rb"), 0, time.monotonic() + seconds
-        while time.monotonic() < end:
-            connection.sendall(request)
-            length = 0
-            assert b"200" in stream.readline()
-            while (line := stream.readline()) != b"\r\n":
-                if line.lower().startswith(b"content-length:"):
-                    length = int(line.split(b":")[1])
-            stream.read(length)
-            count += 1
-    answers.put(count)
-
-
-def queries_per_second(supervisor, path, seconds=5, connections=4):
-    host, port = supervisor.base.removeprefix("http://").rsplit(":", 1)
-    request = (f"GET /api/v1{path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {supervisor.token}\r\n\r\n").encode()
-    answers = multiprocessing.Queue()
-    askers = [multiprocessing.Process(target=ask, args=((host, int(port)), request, seconds, answers)) for _ in range(connections)]
-    for asker in askers:
-        asker.start()
-    total = sum(answers.get(timeout=seconds + 30) for _ in askers)
-    for asker in askers:
-        asker.join()
-    return total / seconds
-
-
-def query_figures():
-    with tempfile.TemporaryDirectory() as folder:
-        arrivals = Arrivals(folder)
-        with supervisor_in(folder, arrivals.environment(), worker_program=STUB, worker_start_timeout="10m") as supervisor:
-            start_all(supervisor, folder, [1502], 500)
-            eventually(lambda: arrivals.path.stat().st_size >= 500 * RECORD.size, "500 stubs")
-            one = queries_per_second(supervisor, "/processes/T0250")
-            every = queries_per_second(supervisor, "/processes?page_size=500")
-    return [figure("state of one task a second, 500 tasks, 4 connections", one, "answers/s"),
-            figure("state of all 500 tasks a second, 4 connections", every, "answers/s", 27,
-                   "supervisord's XML-RPC at 500 programs (measured earlier)")]
-
-
 # --- storms ----------------------------------------------------------------------------------------------------------
 
 
@@ -417,7 +371,7 @@ def main():
     try:
         peers = [peer for peer in PEERS if peer.installed()] if {"kill", "fleet"} & set(ONLY) else []
         parts = {"kill": lambda: kill_figures(peers), "sample": sample_figures, "fleet": lambda: fleet_figures(peers),
-                 "queries": query_figures, "storm": storm_figures}
+                 "storm": storm_figures}
         figures, failed = [], []
         for name in (name for name in parts if name in ONLY):
             begun = time.monotonic()

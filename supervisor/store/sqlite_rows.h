@@ -9,9 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/enum_table.h"
 #include "common/sqlite.h"
-#include "supervisor/store/store.h"
+#include "supervisor/store/row_readers.h"
 
 namespace fieldwarden::supervisor {
 
@@ -34,71 +33,21 @@ inline std::string dumped(const proto::Json& json) {
 inline std::optional<std::string> dumped(const std::optional<proto::Json>& json) {
     return json ? std::optional{dumped(*json)} : std::nullopt;
 }
-template <class E>
-std::optional<std::string_view> name_of(const std::optional<E>& value) {
-    return value ? std::optional{to_name(*value)} : std::nullopt;
-}
+// The columns of the current row.
+struct SqliteColumns {
+    const SqlStatement& row;
 
-// Reads the current row column by column, left to right; keeps the first thing that does not decode.
-class RowReader {
-  public:
-    explicit RowReader(const SqlStatement& row) : row_(row) {}
-
-    std::int64_t integer() { return row_.integer(next_++); }
-    template <class Unsigned>
-    Unsigned count() {
-        return static_cast<Unsigned>(integer());
+    [[nodiscard]] std::int64_t integer(int at) const { return row.integer(at); }
+    [[nodiscard]] double number(int at) const { return row.number(at); }
+    [[nodiscard]] bool boolean(int at) const { return row.integer(at) != 0; }
+    [[nodiscard]] std::string_view text(int at) const { return row.text(at); }
+    [[nodiscard]] UtcTime time(int at) const { return UtcTime{std::chrono::microseconds{row.integer(at)}}; }
+    [[nodiscard]] std::chrono::sys_days day(int at) const {
+        return std::chrono::sys_days{std::chrono::days{row.integer(at)}};
     }
-    double number() { return row_.number(next_++); }
-    std::string text() { return row_.string(next_++); }
-    UtcTime time() { return UtcTime{std::chrono::microseconds{integer()}}; }
-    std::optional<std::int64_t> optional_integer() {
-        return here_is_null() ? skip<std::int64_t>() : std::optional{integer()};
-    }
-    std::optional<UtcTime> optional_time() {
-        return here_is_null() ? skip<UtcTime>() : std::optional{time()};
-    }
-    proto::Json json() {
-        auto parsed = proto::Json::parse(row_.text(next_), nullptr, false);
-        if (parsed.is_discarded()) fail();
-        ++next_;
-        return parsed;
-    }
-    std::optional<proto::Json> optional_json() {
-        return here_is_null() ? skip<proto::Json>() : std::optional{json()};
-    }
-    template <class E>
-    E choice() {
-        const auto value = from_name<E>(row_.text(next_));
-        if (!value) fail();
-        ++next_;
-        return value.value_or(E{});
-    }
-    template <class E>
-    std::optional<E> optional_choice() {
-        return here_is_null() ? skip<E>() : std::optional{choice<E>()};
-    }
-    [[nodiscard]] Status status(std::string_view what) const {
-        if (bad_column_ < 0) return {};
-        return make_error(ErrorKind::kCorrupt,
-                          fmt::format("store: column {} of {} does not decode", bad_column_, what));
-    }
-    void fail() {
-        if (bad_column_ < 0) bad_column_ = next_;
-    }
-
-  private:
-    [[nodiscard]] bool here_is_null() const { return row_.is_null(next_); }
-    template <class T>
-    std::optional<T> skip() {
-        ++next_;
-        return std::nullopt;
-    }
-
-    const SqlStatement& row_;
-    int next_ = 0;
-    int bad_column_ = -1;
+    [[nodiscard]] bool is_null(int at) const { return row.is_null(at); }
 };
+using RowReader = BasicRowReader<SqliteColumns>;
 
 // All rows of `statement`, each read by `read_row`.
 template <class ReadRow>
@@ -109,7 +58,7 @@ auto collect(SqlStatement& statement, std::string_view what, ReadRow&& read_row)
         const auto more = statement.step();
         if (!more) return more.error();
         if (!*more) return items;
-        RowReader row{statement};
+        RowReader row{SqliteColumns{statement}};
         items.push_back(read_row(row));
         if (const auto fine = row.status(what); !fine) return fine.error();
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "supervisor/store/migrations.h"
+#include "supervisor/store/plant_records.h"
 #include "supervisor/store/sqlite_rows.h"
 
 namespace fieldwarden::supervisor {
@@ -21,12 +22,6 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path) {
 
 namespace {
 
-std::string quoted_columns(const KindSchema& schema) {
-    std::string columns;
-    for (const auto& field : schema.fields) columns += fmt::format(", \"{}\"", field.name);
-    return columns;
-}
-
 Status load_kind(SqlDatabase& database, Kind kind, Records& records) {
     const auto& schema = schema_of(kind);
     // Ids rise in the order of insertion, which is the order of the workbook.
@@ -39,12 +34,9 @@ Status load_kind(SqlDatabase& database, Kind kind, Records& records) {
         if (!row) return row.error();
         if (!*row) return {};
         for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = rows->string(static_cast<int>(i) + 1);
-        Record record{rows->integer(0), cells};
-        if (record.code().empty() || !records.add(std::move(record))) {
-            return make_error(ErrorKind::kCorrupt,
-                              fmt::format("{}: table {} holds an empty code or one code twice",
-                                          database.path(), schema.sheet));
-        }
+        const auto added =
+            add_loaded(records, Record{rows->integer(0), Cells{cells}}, schema, database.path());
+        if (!added) return added;
     }
 }
 
@@ -63,18 +55,6 @@ Result<std::shared_ptr<Plant>> load(SqlDatabase& database) {
         if (const auto loaded = load_kind(database, kind, plant->of(kind)); !loaded) return loaded.error();
     }
     return plant;
-}
-
-Status check_record(const KindSchema& schema, const Record& record) {
-    if (record.cells.size() != schema.fields.size() || record.code().empty()) {
-        return make_error(
-            ErrorKind::kInvalidArgument,
-            fmt::format("a {} with {} cells and code '{}' cannot be stored; {} cells and a code are "
-                        "wanted",
-                        schema.noun, record.cells.size(), record.code().substr(0, kLongestCode),
-                        schema.fields.size()));
-    }
-    return {};
 }
 
 // Writes the puts of one kind and brings `records` to what is stored.
@@ -107,9 +87,7 @@ Status put_records(SqlDatabase& database, Kind kind, const std::vector<Record>& 
         if (known != nullptr) statement.put(++at, known->id);
         if (const auto done = statement.run(); !done) return done;
         record.id = known == nullptr ? database.last_insert_id() : known->id;
-        if (kind == Kind::kPoint && record.id > UINT32_MAX) {
-            return make_error(ErrorKind::kTooLarge, "all 4,294,967,295 numbers for points have been used up");
-        }
+        if (const auto fits = check_id(kind, record.id); !fits) return fits;
         records.put(std::move(record));
     }
     return {};
@@ -189,13 +167,7 @@ Result<PlantPtr> SqliteStore::apply(const ChangeSet& changes, std::uint64_t expe
     auto stored = write(Sync::kFull, [&](SqlDatabase& database) -> Result<PlantPtr> {
         const auto revision = stored_revision(database);
         if (!revision) return revision.error();
-        if (*revision != expected_revision) {
-            return make_error(
-                ErrorKind::kConflict,
-                fmt::format("the configuration changed meanwhile (revision {}, the change was made "
-                            "against {}); nothing was stored, look again and repeat it",
-                            *revision, expected_revision));
-        }
+        if (*revision != expected_revision) return stale_revision(*revision, expected_revision);
         std::shared_ptr<Plant> plant;
         if (newest_ && newest_->revision == *revision) {
             plant = std::make_shared<Plant>(*newest_);

@@ -6,42 +6,6 @@ namespace fieldwarden::supervisor {
 
 namespace {
 
-User read_user(RowReader& row) {
-    User user;
-    user.id = row.integer();
-    user.username = row.text();
-    user.role = row.choice<Role>();
-    user.password_hash = row.text();
-    user.must_change_password = row.integer() != 0;
-    user.disabled = row.integer() != 0;
-    user.created_at = row.time();
-    user.last_login_at = row.optional_time();
-    return user;
-}
-
-ApiToken read_token(RowReader& row) {
-    ApiToken token;
-    token.id = row.integer();
-    token.user_id = row.integer();
-    token.name = row.text();
-    token.role = row.choice<Role>();
-    token.secret_hash = row.text();
-    token.created_at = row.time();
-    token.expires_at = row.optional_time();
-    token.last_used_at = row.optional_time();
-    return token;
-}
-
-WebSession read_web_session(RowReader& row) {
-    WebSession session;
-    session.secret_hash = row.text();
-    session.user_id = row.integer();
-    session.csrf_token = row.text();
-    session.created_at = row.time();
-    session.expires_at = row.time();
-    return session;
-}
-
 template <class... Values>
 Result<bool> exists(SqlDatabase& database, std::string_view sql, const Values&... values) {
     auto rows = database.prepare(sql);

@@ -10,39 +10,6 @@ constexpr std::string_view kAlertColumns =
     "id, error_type, message, timestamp, process_name, device_code, point_code, severity, context, "
     "suggested_action, state, count, first_at, last_at, rule_id, rule_code, subject, notified, resolved_at";
 
-AlertRow read_alert(RowReader& row) {
-    AlertRow out;
-    auto& alert = out.alert;
-    alert.id = row.integer();
-    alert.error_type = row.text();
-    alert.message = row.text();
-    alert.timestamp = row.time();
-    alert.process_name = row.text();
-    alert.device_code = row.text();
-    alert.point_code = row.text();
-    alert.severity = row.choice<proto::Severity>();
-    alert.context = row.json();
-    alert.suggested_action = row.text();
-    alert.state = row.choice<proto::AlertState>();
-    alert.count = row.count<std::uint64_t>();
-    alert.first_at = row.time();
-    alert.last_at = row.time();
-    out.rule_id = row.integer();
-    out.rule_code = row.text();
-    out.subject = row.text();
-    out.notified = row.integer() != 0;
-    out.resolved_at = row.optional_time();
-    return out;
-}
-
-AlertDocument read_document(RowReader& row) {
-    AlertDocument document;
-    document.id = row.integer();
-    document.code = row.text();
-    document.body = row.json();
-    return document;
-}
-
 struct DocumentTable {
     std::string_view table;
     std::string_view noun;

@@ -10,85 +10,10 @@ namespace {
 constexpr std::string_view kJobColumns =
     "id, file_name, mode, status, created_at, applied_at, created_by, base_revision, summary";
 
-ImportJob read_job(RowReader& row, bool with_problems) {
-    ImportJob job;
-    job.id = row.integer();
-    job.file_name = row.text();
-    job.mode = row.text();
-    job.status = row.text();
-    job.created_at = row.time();
-    job.applied_at = row.optional_time();
-    job.created_by = row.text();
-    job.base_revision = row.count<std::uint64_t>();
-    job.summary = row.json();
-    if (with_problems) {
-        job.errors = row.json();
-        job.warnings = row.json();
-    }
-    return job;
-}
-
 constexpr std::string_view kSessionColumns =
     "id, task_id, task_code, status, pid, started_at, stopped_at, points_read, points_delivered, "
     "last_read_time, "
     "error_count, success_rate, period_ms, cycle_ms, spool_pending, error_message";
-
-SessionRow read_session(RowReader& row) {
-    SessionRow session;
-    session.session_id = row.integer();
-    session.task_id = row.integer();
-    session.task_code = row.text();
-    session.status = row.choice<proto::SessionState>();
-    session.pid = row.optional_integer();
-    session.started_at = row.time();
-    session.stopped_at = row.optional_time();
-    session.points_read = row.count<std::uint64_t>();
-    session.points_delivered = row.count<std::uint64_t>();
-    session.last_read_time = row.optional_time();
-    session.error_count = row.count<std::uint64_t>();
-    session.success_rate = row.number();
-    session.period_ms = row.number();
-    session.cycle_ms = row.number();
-    session.spool_pending = row.count<std::uint64_t>();
-    session.error_message = row.text();
-    return session;
-}
-
-proto::LogEntry read_entry(RowReader& row) {
-    proto::LogEntry entry;
-    entry.id = row.integer();
-    entry.timestamp = row.time();
-    entry.level = row.choice<proto::LogLevel>();
-    entry.process_name = row.text();
-    entry.message = row.text();
-    entry.source_file = row.text();
-    entry.line_number = row.count<std::uint32_t>();
-    entry.exception_info = row.text();
-    entry.log_type = row.optional_choice<proto::LogType>();
-    entry.execution_phase = row.optional_choice<proto::ExecutionPhase>();
-    entry.parent_log_id = row.optional_integer();
-    if (const auto retry = row.optional_json()) {
-        try {
-            entry.retry_context = proto::retry_context_from_json(*retry);
-        } catch (const std::exception&) {
-            row.fail();
-        }
-    }
-    entry.performance_metrics = row.optional_json();
-    return entry;
-}
-
-ProcessRow read_process(RowReader& row) {
-    ProcessRow process;
-    process.task_code = row.text();
-    process.pid = row.integer();
-    process.start_ticks = row.count<std::uint64_t>();
-    process.session_id = row.integer();
-    process.launch_key = row.text();
-    process.restart_count = row.count<std::uint32_t>();
-    process.config_revision = row.count<std::uint64_t>();
-    return process;
-}
 
 }  // namespace
 

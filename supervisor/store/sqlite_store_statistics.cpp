@@ -10,15 +10,6 @@ std::int64_t number_of(std::chrono::sys_days day) {
     return day.time_since_epoch().count();
 }
 
-StateTime read_state_time(RowReader& row) {
-    StateTime time;
-    time.day = std::chrono::sys_days{std::chrono::days{row.integer()}};
-    time.device = row.text();
-    time.state = row.text();
-    time.spent = std::chrono::microseconds{row.integer()};
-    return time;
-}
-
 }  // namespace
 
 Status SqliteStore::put_state_times(const std::vector<StateTime>& rows) {

@@ -23,3 +23,13 @@ def supervisor(tmp_path):
     yield running
     running.stop()
     running.end_orphans()
+
+
+@pytest.fixture
+def browser(supervisor, tmp_path):
+    """Chromium on this supervisor's console; skips where there is none."""
+    from browser import browser_of
+
+    running = browser_of(supervisor, tmp_path / "chromium")
+    yield running
+    running.close()

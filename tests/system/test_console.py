@@ -10,19 +10,12 @@ import re
 import pytest
 import requests
 
-from browser import AXE, By, browser_of
+from browser import AXE, By
 from harness import eventually
 
 SAMPLE = pathlib.Path(__file__).parents[2] / "deploy" / "sample" / "plant.xlsx"
 PAGES = ["/", "/tasks", "/tasks/WELD_LINE_1", "/devices", "/alerts", "/health", "/logs", "/dead-letters", "/import", "/config/devices",
          "/config/points", "/config/tasks", "/config/sinks", "/audit", "/system", "/nowhere"]
-
-
-@pytest.fixture
-def browser(supervisor, tmp_path):
-    running = browser_of(supervisor, tmp_path / "chromium")
-    yield running
-    running.close()
 
 
 @pytest.fixture

@@ -3,25 +3,9 @@ alerts and accounts. In a browser against the real program and simulated devices
 
 import re
 
-import pytest
-from browser import browser_of
-from harness import Simulator, eventually
+from harness import eventually
 
 PASSWORD = "a plant's long password"
-
-
-@pytest.fixture
-def browser(supervisor, tmp_path):
-    running = browser_of(supervisor, tmp_path / "chromium")
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def simulator():
-    running = Simulator()
-    yield running
-    running.stop()
 
 
 def sign_in_first(supervisor, browser):

@@ -1,6 +1,7 @@
 """The supervisor's store in PostgreSQL: the same life as with a file, and what happens while the database is away."""
 import os
 import signal
+import threading
 
 import pytest
 from harness import Simulator, Supervisor, alive, counter_plant, eventually
@@ -101,7 +102,6 @@ def test_starts_when_the_database_does(tmp_path, database):
         said = supervisor.data_dir / "supervisor.out"
         eventually(lambda: "trying again" in said.read_text(), "a word that it waits")
         database.start()
-    import threading
     helper = threading.Thread(target=revive)
     helper.start()
     supervisor.start()

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "supervisor/store/plant_records.h"
 #include "supervisor/store/postgres/rows.h"
 #include "supervisor/store/postgres/schema.h"
 
@@ -22,12 +23,6 @@ constexpr std::chrono::milliseconds kPatienceLater{2'000};
 // Rows of one statement, so that each stays far below the time a statement may take.
 constexpr std::size_t kSlice = 5'000;
 
-std::string quoted_columns(const KindSchema& schema) {
-    std::string columns;
-    for (const auto& field : schema.fields) columns += fmt::format(", \"{}\"", field.name);
-    return columns;
-}
-
 Status load_kind(Connection& connection, Kind kind, Records& records) {
     const auto& schema = schema_of(kind);
     // Ids rise in the order of insertion, which is the order of the workbook.
@@ -42,11 +37,8 @@ Status load_kind(Connection& connection, Kind kind, Records& records) {
             for (std::size_t i = 0; i < cells.size(); ++i) {
                 cells[i] = rows->text(row, static_cast<int>(i) + 1);
             }
-            if (cells.front().empty() || !records.add(Record{last, Cells{cells}})) {
-                return make_error(ErrorKind::kCorrupt,
-                                  fmt::format("{}: table {} holds an empty code or one code twice",
-                                              connection.label(), schema.sheet));
-            }
+            const auto added = add_loaded(records, Record{last, Cells{cells}}, schema, connection.label());
+            if (!added) return added;
         }
         if (static_cast<std::size_t>(rows->rows()) < kSlice) return {};
     }
@@ -67,18 +59,6 @@ Result<std::shared_ptr<Plant>> load(Connection& connection) {
         if (const auto loaded = load_kind(connection, kind, plant->of(kind)); !loaded) return loaded.error();
     }
     return plant;
-}
-
-Status check_record(const KindSchema& schema, const Record& record) {
-    if (record.cells.size() != schema.fields.size() || record.code().empty()) {
-        return make_error(
-            ErrorKind::kInvalidArgument,
-            fmt::format("a {} with {} cells and code '{}' cannot be stored; {} cells and a code are "
-                        "wanted",
-                        schema.noun, record.cells.size(), record.code().substr(0, kLongestCode),
-                        schema.fields.size()));
-    }
-    return {};
 }
 
 // Writes records a slice at a time; `sql` takes the ids, then a column of texts per field.
@@ -141,9 +121,7 @@ Status put_records(Connection& connection, Kind kind, const std::vector<Record>&
         if (known != nullptr && known->cells == put.cells) continue;
         Record record = put;
         record.id = known == nullptr ? ++last : known->id;
-        if (kind == Kind::kPoint && record.id > UINT32_MAX) {
-            return make_error(ErrorKind::kTooLarge, "all 4,294,967,295 numbers for points have been used up");
-        }
+        if (const auto fits = check_id(kind, record.id); !fits) return fits;
         if (seen.insert(put.code()).second) touched.emplace_back(put.code());
         records.put(std::move(record));
     }
@@ -227,13 +205,7 @@ Result<PlantPtr> PostgresStore::apply(const ChangeSet& changes, std::uint64_t ex
     auto stored = write([&](Connection& connection) -> Result<PlantPtr> {
         const auto revision = stored_revision(connection);
         if (!revision) return revision.error();
-        if (*revision != expected_revision) {
-            return make_error(
-                ErrorKind::kConflict,
-                fmt::format("the configuration changed meanwhile (revision {}, the change was made "
-                            "against {}); nothing was stored, look again and repeat it",
-                            *revision, expected_revision));
-        }
+        if (*revision != expected_revision) return stale_revision(*revision, expected_revision);
         std::shared_ptr<Plant> plant;
         if (const std::lock_guard lock{newest_mutex_}; newest_ && newest_->revision == *revision) {
             plant = std::make_shared<Plant>(*newest_);

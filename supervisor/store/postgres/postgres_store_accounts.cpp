@@ -11,44 +11,8 @@ namespace {
 constexpr std::string_view kUserColumns =
     "username, role, password_hash, must_change_password, disabled, created_at, last_login_at";
 
-User read_user(RowReader& row) {
-    User user;
-    user.id = row.integer();
-    user.username = row.text();
-    user.role = row.choice<Role>();
-    user.password_hash = row.text();
-    user.must_change_password = row.boolean();
-    user.disabled = row.boolean();
-    user.created_at = row.time();
-    user.last_login_at = row.optional_time();
-    return user;
-}
-
 constexpr std::string_view kTokenColumns =
     "user_id, name, role, secret_hash, created_at, expires_at, last_used_at";
-
-ApiToken read_token(RowReader& row) {
-    ApiToken token;
-    token.id = row.integer();
-    token.user_id = row.integer();
-    token.name = row.text();
-    token.role = row.choice<Role>();
-    token.secret_hash = row.text();
-    token.created_at = row.time();
-    token.expires_at = row.optional_time();
-    token.last_used_at = row.optional_time();
-    return token;
-}
-
-WebSession read_web_session(RowReader& row) {
-    WebSession session;
-    session.secret_hash = row.text();
-    session.user_id = row.integer();
-    session.csrf_token = row.text();
-    session.created_at = row.time();
-    session.expires_at = row.time();
-    return session;
-}
 
 Result<std::int64_t> administrators(Connection& connection) {
     return integer_of(connection, "SELECT count(*) FROM users WHERE role = 'admin' AND NOT disabled");

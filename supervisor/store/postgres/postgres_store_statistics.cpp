@@ -12,15 +12,6 @@ namespace {
 
 constexpr std::size_t kSlice = 5'000;
 
-StateTime read_state_time(RowReader& row) {
-    StateTime time;
-    time.day = row.day();
-    time.device = row.text();
-    time.state = row.text();
-    time.spent = std::chrono::microseconds{row.integer()};
-    return time;
-}
-
 }  // namespace
 
 Status PostgresStore::put_state_times(const std::vector<StateTime>& rows) {

@@ -9,9 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/enum_table.h"
 #include "supervisor/store/postgres/connection.h"
-#include "supervisor/store/store.h"
+#include "supervisor/store/row_readers.h"
 
 namespace fieldwarden::supervisor::postgres {
 
@@ -24,74 +23,20 @@ inline JsonText json_text(const proto::Json& json) {
 inline std::optional<JsonText> json_text(const std::optional<proto::Json>& json) {
     return json ? std::optional{json_text(*json)} : std::nullopt;
 }
-template <class E>
-std::optional<std::string_view> name_of(const std::optional<E>& value) {
-    return value ? std::optional{to_name(*value)} : std::nullopt;
-}
+// The columns of one row.
+struct PostgresColumns {
+    const Answer& answer;
+    int row;
 
-// Reads one row column by column, left to right; keeps the first thing that does not decode.
-class RowReader {
-  public:
-    RowReader(const Answer& answer, int row) : answer_(answer), row_(row) {}
-
-    std::int64_t integer() { return answer_.integer(row_, next_++); }
-    template <class Unsigned>
-    Unsigned count() {
-        return static_cast<Unsigned>(integer());
-    }
-    double number() { return answer_.number(row_, next_++); }
-    bool boolean() { return answer_.boolean(row_, next_++); }
-    std::string text() { return std::string{answer_.text(row_, next_++)}; }
-    UtcTime time() { return answer_.time(row_, next_++); }
-    std::chrono::sys_days day() { return answer_.day(row_, next_++); }
-    std::optional<std::int64_t> optional_integer() {
-        return here_is_null() ? skip<std::int64_t>() : std::optional{integer()};
-    }
-    std::optional<UtcTime> optional_time() {
-        return here_is_null() ? skip<UtcTime>() : std::optional{time()};
-    }
-    proto::Json json() {
-        auto parsed = proto::Json::parse(answer_.text(row_, next_), nullptr, false);
-        if (parsed.is_discarded()) fail();
-        ++next_;
-        return parsed;
-    }
-    std::optional<proto::Json> optional_json() {
-        return here_is_null() ? skip<proto::Json>() : std::optional{json()};
-    }
-    template <class E>
-    E choice() {
-        const auto value = from_name<E>(answer_.text(row_, next_));
-        if (!value) fail();
-        ++next_;
-        return value.value_or(E{});
-    }
-    template <class E>
-    std::optional<E> optional_choice() {
-        return here_is_null() ? skip<E>() : std::optional{choice<E>()};
-    }
-    [[nodiscard]] Status status(std::string_view what) const {
-        if (bad_column_ < 0) return {};
-        return make_error(ErrorKind::kCorrupt,
-                          fmt::format("store: column {} of {} does not decode", bad_column_, what));
-    }
-    void fail() {
-        if (bad_column_ < 0) bad_column_ = next_;
-    }
-
-  private:
-    [[nodiscard]] bool here_is_null() const { return answer_.is_null(row_, next_); }
-    template <class T>
-    std::optional<T> skip() {
-        ++next_;
-        return std::nullopt;
-    }
-
-    const Answer& answer_;
-    int row_ = 0;
-    int next_ = 0;
-    int bad_column_ = -1;
+    [[nodiscard]] std::int64_t integer(int at) const { return answer.integer(row, at); }
+    [[nodiscard]] double number(int at) const { return answer.number(row, at); }
+    [[nodiscard]] bool boolean(int at) const { return answer.boolean(row, at); }
+    [[nodiscard]] std::string_view text(int at) const { return answer.text(row, at); }
+    [[nodiscard]] UtcTime time(int at) const { return answer.time(row, at); }
+    [[nodiscard]] std::chrono::sys_days day(int at) const { return answer.day(row, at); }
+    [[nodiscard]] bool is_null(int at) const { return answer.is_null(row, at); }
 };
+using RowReader = BasicRowReader<PostgresColumns>;
 
 // All rows that `sql` gives, each read by `read_row`.
 template <class ReadRow, class... Values>
@@ -102,7 +47,7 @@ auto collect(Connection& connection, const std::string& sql, std::string_view wh
     std::vector<decltype(read_row(std::declval<RowReader&>()))> items;
     items.reserve(static_cast<std::size_t>(answer->rows()));
     for (int row = 0; row < answer->rows(); ++row) {
-        RowReader reader{*answer, row};
+        RowReader reader{PostgresColumns{*answer, row}};
         items.push_back(read_row(reader));
         if (const auto fine = reader.status(what); !fine) return fine.error();
     }
