@@ -17,7 +17,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import statistics
 import sys
 import tempfile
