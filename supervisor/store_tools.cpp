@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/data_paths.h"
@@ -287,10 +288,11 @@ int migrate_store_main(int argc, char** argv) {
     app.add_option("--to", to, "likewise; it must be empty")->required();
     if (const auto ended = parse(app, argc, argv)) return *ended;
     std::vector<std::optional<InstanceLock>> locks;
-    for (const auto& name : {from, to}) {
-        if (const auto known = is_store_url(name) ? check_store_name(name) : Status{}; !known) {
-            return fail(make_error(known.error().kind, fmt::format("the URL {}", known.error().message)));
-        }
+    for (const auto& [option, name] : {std::pair{"--from", from}, std::pair{"--to", to}}) {
+        // Else a URL of something else would be taken for a path.
+        const auto known = name.find("://") == std::string::npos ? Status{} : check_store_name(name);
+        if (!known)
+            return fail(make_error(known.error().kind, fmt::format("{} {}", option, known.error().message)));
         auto lock = lock_directory_of(name);
         if (!lock) return fail(lock.error());
         locks.push_back(std::move(*lock));

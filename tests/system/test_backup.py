@@ -96,6 +96,8 @@ def test_what_is_no_backup_changes_nothing(worked, tmp_path):
         assert str(file) in refused("restore", file, "--data-dir", worked.data_dir, "--replace")
         assert sorted(path.name for path in worked.data_dir.iterdir()) == before
     assert tool("restore").returncode == 2
+    said = refused("migrate-store", "--from", worked.data_dir / "state.db", "--to", "mysql://somebody:secret@host")
+    assert "--to" in said and "postgresql://" in said and "secret" not in said
     worked.start()
     assert worked.get("/sites")["items"]
 
