@@ -18,8 +18,9 @@ namespace fieldwarden::supervisor {
 namespace {
 
 constexpr std::size_t kTailBytes = 4096;
-constexpr std::array<std::string_view, 6> kOursAlone{"FIELDWARDEN_", "NOTIFY_SOCKET", "WATCHDOG_",
-                                                     "LISTEN_",      "INVOCATION_ID", "JOURNAL_STREAM"};
+// PGPASSWORD is that of our store: a worker would offer it to every PostgreSQL that is a sink.
+constexpr std::array<std::string_view, 7> kOursAlone{
+    "FIELDWARDEN_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "INVOCATION_ID", "JOURNAL_STREAM", "PGPASSWORD"};
 
 std::map<std::string, std::string> inherited_environment() {
     std::map<std::string, std::string> kept;

@@ -1,5 +1,6 @@
 """The supervisor's store in PostgreSQL: the same life as with a file, and what happens while the database is away."""
 import os
+import pathlib
 import signal
 import threading
 
@@ -18,7 +19,8 @@ def database(tmp_path):
 
 
 @pytest.fixture
-def stored(tmp_path, database):
+def stored(tmp_path, database, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", "of-the-store-alone")
     (tmp_path / "data").mkdir()
     supervisor = Supervisor(tmp_path / "data", server_store=database.url, worker_warm_spares=0)
     supervisor.start()
@@ -47,6 +49,10 @@ def test_configuration_and_sessions_are_in_the_database(acquiring, database):
                "the session's row")
     assert not (supervisor.data_dir / "state.db").exists()
     pid = supervisor.status("T")["pid"]
+    # How the store is reached is no business of the workers.
+    environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+    assert b"of-the-store-alone" not in environment and b"postgresql://" not in environment
+    assert b"of-the-store-alone" in pathlib.Path(f"/proc/{supervisor.pid}/environ").read_bytes()
     supervisor.kill()
     assert alive(pid)
     supervisor.start()
