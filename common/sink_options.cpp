@@ -27,8 +27,9 @@ constexpr auto batch_samples = [](std::string_view fallback) {
     return std::array{integer("batch_samples", 1, 100'000, fallback, "samples in one delivery")};
 };
 constexpr auto kBatch = batch_samples("5000");
-// A transaction costs a handful of round trips, whatever it holds.
-constexpr auto kTransaction = batch_samples("20000");
+// For stores where the end of a delivery costs waiting, whatever it holds: a transaction's round trips, the
+// last answers of an MQTT broker.
+constexpr auto kLargeBatch = batch_samples("20000");
 
 constexpr std::array kTls{
     text("ca_file", "certificates of the authorities that are trusted; empty: the system's"),
@@ -84,10 +85,10 @@ constexpr std::array kMqtt{
 
 std::span<const SinkType> sink_types() {
     static const auto influxdb = joined({kCommon, kBatch, kTls, kInfluxdb});
-    static const auto kafka = joined({kCommon, kTransaction, kKafka});
+    static const auto kafka = joined({kCommon, kLargeBatch, kKafka});
     static const auto postgres = joined({kCommon, kBatch, kPostgres});
     static const auto tdengine = joined({kCommon, kBatch, kTls, kTdengine});
-    static const auto mqtt = joined({kCommon, kBatch, kTls, kMqtt});
+    static const auto mqtt = joined({kCommon, kLargeBatch, kTls, kMqtt});
     static const std::array types{
         SinkType{"history", "", "", {}},
         SinkType{"influxdb", "http://|https://", "http://host:8086", influxdb},
