@@ -86,7 +86,7 @@ net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const
         const auto event = client.pop();
         if (!event) break;
         if (!plan.render) {
-            messages.push_back({event->type, event->seq, envelope_with_topic(*event)});
+            messages.push_back({event->type, event->seq, event->envelope_with_topic()});
         } else if (plan.render_blocks) {
             // By reference: GCC 12 destroys a temporary closure in a co_await twice, and with it what it
             // owns.
