@@ -56,7 +56,14 @@ struct StatusBus::State {
     // Copied on change: a publisher walks its copy under no lock.
     std::shared_ptr<const Entries> entries = std::make_shared<const Entries>();
 
-    EventPtr last_value(std::string_view topic) const;  // with the mutex held
+    // The places in `last`, whose nodes do not move: most events only replace the last value of their topic,
+    // and a walk down a tree of long keys that begin alike is what costs most in that.
+    std::unordered_map<std::string_view, decltype(last)::iterator> places;
+
+    // These with the mutex held.
+    EventPtr last_value(std::string_view topic) const;
+    void keep_last(const EventPtr& event);
+    void forget_last(decltype(last)::iterator& at);
 
     std::shared_ptr<const Entries> listeners() const {
         const std::lock_guard lock{mutex};
@@ -194,9 +201,7 @@ EventPtr StatusBus::publish_event(Event::Core core, std::size_t size, bool retai
             state_->journal_bytes -= journal.front().bytes;
             journal.pop_front();
         }
-        if (retain) {
-            state_->last.insert_or_assign(retain_key(published->topic, published->variant), published);
-        }
+        if (retain) state_->keep_last(published);
     }
     // Held by name: a loop over what a temporary points to would outlive it, and those who subscribe or leave
     // meanwhile (from a listener or another thread) replace the list.
@@ -213,13 +218,15 @@ void StatusBus::forget(std::string_view topic) {
     const std::lock_guard lock{state_->mutex};
     auto& last = state_->last;
     for (auto at = last.lower_bound(topic); at != last.end() && is_value_of(at->first, topic);) {
-        at = last.erase(at);
+        state_->forget_last(at);
     }
 }
 
 void StatusBus::forget(std::string_view topic, std::string_view variant) {
     const std::lock_guard lock{state_->mutex};
-    state_->last.erase(retain_key(topic, variant));
+    if (auto at = state_->last.find(retain_key(topic, variant)); at != state_->last.end()) {
+        state_->forget_last(at);
+    }
 }
 
 StatusBus::Subscription StatusBus::subscribe(std::string prefix, Listener listener) {
@@ -250,6 +257,23 @@ std::vector<EventPtr> StatusBus::last_values(std::string_view prefix) const {
 EventPtr StatusBus::State::last_value(std::string_view topic) const {
     const auto at = last.lower_bound(topic);
     return at != last.end() && is_value_of(at->first, topic) ? at->second : nullptr;
+}
+
+void StatusBus::State::keep_last(const EventPtr& event) {
+    std::string with_variant;
+    std::string_view key = event->topic;
+    if (!event->variant.empty()) key = with_variant = retain_key(event->topic, event->variant);
+    if (const auto known = places.find(key); known != places.end()) {
+        known->second->second = event;
+        return;
+    }
+    const auto at = last.emplace(key, event).first;
+    places.emplace(at->first, at);
+}
+
+void StatusBus::State::forget_last(decltype(last)::iterator& at) {
+    places.erase(at->first);
+    at = last.erase(at);
 }
 
 EventPtr StatusBus::last_value(std::string_view topic) const {
