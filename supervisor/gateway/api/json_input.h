@@ -75,6 +75,8 @@ Actor actor_of(const HttpRequest& request);
 
 // {"items", "page", "page_size", "total"}.
 HttpResponse page_response(proto::Json items, const PageRequest& page, std::uint64_t total);
+// … whose items are JSON texts already, joined by commas.
+HttpResponse written_page_response(std::string_view items, const PageRequest& page, std::uint64_t total);
 // Searches, sorts and cuts rows that are all at hand.
 HttpResponse list_response(std::vector<proto::Json> rows, const ListQuery& query,
                            const std::vector<std::string_view>& searched);

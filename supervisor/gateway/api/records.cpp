@@ -120,10 +120,11 @@ bool matches(const KindSchema& schema, const Record& record, std::string_view q)
     return false;
 }
 
+using Filters = std::vector<std::pair<std::string_view, std::string>>;
+
 // A filter by a reference: /points?device_code=D1.
-OrRefusal<std::vector<std::pair<std::string_view, std::string>>> read_filters(const HttpRequest& request,
-                                                                              const KindSchema& schema) {
-    std::vector<std::pair<std::string_view, std::string>> filters;
+OrRefusal<Filters> read_filters(const HttpRequest& request, const KindSchema& schema) {
+    Filters filters;
     for (const auto& field : schema.fields) {
         const bool filterable =
             field.type == FieldType::kReference || field.type == FieldType::kChoice || field.name == "group";
@@ -131,6 +132,43 @@ OrRefusal<std::vector<std::pair<std::string_view, std::string>>> read_filters(co
         if (const auto wanted = request.query_value(field.name)) filters.emplace_back(field.name, *wanted);
     }
     return filters;
+}
+
+HttpResponse list_page(Kind kind, const Plant& plant, const ListQuery& query, const Filters& filters) {
+    const auto& schema = schema_of(kind);
+    std::vector<const Record*> records;
+    for (const auto& record : plant.of(kind).all()) {
+        const bool chosen = std::ranges::all_of(filters, [&](const auto& filter) {
+            return cell_of(kind, record, filter.first) == filter.second;
+        });
+        if (chosen && (query.q.empty() || matches(schema, record, query.q))) records.push_back(&record);
+    }
+    if (query.sort == "id") {
+        std::ranges::stable_sort(records, {}, [](const Record* record) { return record->id; });
+    } else if (!query.sort.empty()) {
+        const auto& field = schema.fields[schema.index_of(query.sort)];
+        std::ranges::stable_sort(records, [&](const Record* a, const Record* b) {
+            return cell_less(field.type, cell_of(kind, *a, field.name), cell_of(kind, *b, field.name));
+        });
+    }
+    if (query.descending) std::ranges::reverse(records);
+
+    const auto begin =
+        std::min<std::size_t>(records.size(), std::size_t{query.page.page - 1} * query.page.page_size);
+    const auto end = std::min<std::size_t>(records.size(), begin + query.page.page_size);
+    Json items = Json::array();
+    for (auto i = begin; i < end; ++i) items.push_back(record_json(kind, *records[i]));
+    return page_response(std::move(items), query.page, records.size());
+}
+
+// What tells one list of the plant from another.
+std::string list_key(Kind kind, const Query& query) {
+    std::string key{schema_of(kind).path};
+    for (const auto& [name, value] : query) {
+        for (const auto* part : {&name, &value})
+            fmt::format_to(std::back_inserter(key), " {}:{}", part->size(), *part);
+    }
+    return key;
 }
 
 }  // namespace
@@ -151,31 +189,14 @@ HttpResponse list_records(Kind kind, const HttpRequest& request, Context& contex
     const auto filters = read_filters(request, schema);
     if (!filters) return filters.error();
 
-    const auto plant = context.services.control.plant();
-    std::vector<const Record*> records;
-    for (const auto& record : plant->of(kind).all()) {
-        const bool chosen = std::ranges::all_of(*filters, [&](const auto& filter) {
-            return cell_of(kind, record, filter.first) == filter.second;
-        });
-        if (chosen && (query->q.empty() || matches(schema, record, query->q))) records.push_back(&record);
-    }
-    if (query->sort == "id") {
-        std::ranges::stable_sort(records, {}, [](const Record* record) { return record->id; });
-    } else if (!query->sort.empty()) {
-        const auto& field = schema.fields[schema.index_of(query->sort)];
-        std::ranges::stable_sort(records, [&](const Record* a, const Record* b) {
-            return cell_less(field.type, cell_of(kind, *a, field.name), cell_of(kind, *b, field.name));
-        });
-    }
-    if (query->descending) std::ranges::reverse(records);
-
-    const auto begin =
-        std::min<std::size_t>(records.size(), std::size_t{query->page.page - 1} * query->page.page_size);
-    const auto end = std::min<std::size_t>(records.size(), begin + query->page.page_size);
-    Json items = Json::array();
-    for (auto i = begin; i < end; ++i) items.push_back(record_json(kind, *records[i]));
-    auto response = page_response(std::move(items), query->page, records.size());
-    response.headers.emplace_back("ETag", etag(*plant));
+    const auto index = context.indexes.current();
+    const auto& plant = index->plant();
+    // The same lists are asked for again and again, and change with the plant only.
+    const auto body = index->text(list_key(kind, request.query),
+                                  [&] { return list_page(kind, plant, *query, *filters).body; });
+    HttpResponse response;
+    response.body = *body;
+    response.headers.emplace_back("ETag", etag(plant));
     return response;
 }
 
