@@ -3,8 +3,8 @@
 //   bench_sinks drain --type T --url U [--option K=V…] --first EPOCH_S …   as fast as the store takes them
 //   bench_sinks latency --type T --url U [--option K=V…] --seconds S …     at the devices' own pace
 //   bench_sinks content --type postgres|influxdb --to FOLDER …             the same rows for a bare client
-//   bench_sinks floor --type kafka|mqtt --url U …                          the same rows sent by one:
-//   floors.h
+//   bench_sinks floor --type kafka|mqtt --url U …                          the same rows sent by one,
+//   bench_sinks floor --type history [--url keyed] --to FOLDER …           or written by SQLite: floors.h
 //
 // `drain` measures from an append until the sink's cursor has passed the last record, on a connection that
 // has delivered one scan. `latency` measures from a sample's time until the store has acknowledged it. The
@@ -235,6 +235,10 @@ int main(int argc, char** argv) {
         if (sink.type == "kafka")
             result = told(plant.rows(), bench::send_to_kafka(plant, sink.url, arguments.topic));
         if (sink.type == "mqtt") result = told(plant.rows(), bench::send_to_mqtt(plant, sink.url));
+        if (sink.type == "history") {
+            const bool keyed = sink.url == "keyed";
+            result = told(plant.rows(), bench::write_to_sqlite(plant, arguments.folder, keyed));
+        }
     }
     fmt::print("{}\n", result.dump(2));
     return 0;

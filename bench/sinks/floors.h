@@ -20,5 +20,9 @@ void write_lines(const Plant& plant, const std::string& folder, const std::strin
 double send_to_kafka(const Plant& plant, const std::string& brokers, const std::string& topic);
 // MQTT 3.1.1 at QoS 1 over paho's asynchronous client, a hundred messages on their way: the sink's window.
 double send_to_mqtt(const Plant& plant, const std::string& uri);
+// A row per sample into a SQLite database of its own in `folder`, in transactions as large and as durable as
+// the embedded history's; `keyed`: with the primary key (point, time) that makes the rows of one point quick
+// to read.
+double write_to_sqlite(const Plant& plant, const std::string& folder, bool keyed);
 
 }  // namespace fieldwarden::bench

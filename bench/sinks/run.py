@@ -3,7 +3,9 @@
 
 Both sides take turns on the same server with the same rows; the median of the turns' ratios counts. The server is pinned to one CPU,
 the client, ours or the bare one, to another. Ours is connected when its time begins, because a worker connects once; the start of psql
-and curl and their connection are part of their time. The embedded history is not here: bench/throughput runs it through the whole product.
+and curl and their connection are part of their time. The embedded history has no server: its floors are rows in a SQLite database of the
+same durability on the same disk. It stores blocks of samples rather than rows and moves them into an order by point between deliveries,
+which is part of its time here.
 """
 
 import json
@@ -59,7 +61,7 @@ class Case:
         os.chmod(folder, 0o755)
 
     def arguments(self, first, url=None):
-        return ["--type", self.type, "--url", url or self.url(), "--devices", DEVICES, "--points", POINTS, "--scans", self.scans,
+        return ["--type", self.type, "--url", self.url() if url is None else url, "--devices", DEVICES, "--points", POINTS, "--scans", self.scans,
                 "--first", first, "--to", self.folder]
 
     def options(self):
@@ -153,6 +155,29 @@ class KafkaCase(Case):
         return {"idempotent": lambda first: bench("floor", *self.arguments(first, f"127.0.0.1:{self.store.port}"))["seconds"]}
 
 
+class NoServer:
+    """The embedded history writes files by itself."""
+
+    def start(self):
+        pass
+
+    stop = start
+
+
+class HistoryCase(Case):
+    type, title, scans = "history", "Embedded history", 50
+    words = {"": "SQLite, a row per sample, no key", "keyed": "SQLite, a row per sample, key (point, time)"}
+
+    def server(self, _folder):
+        return NoServer()
+
+    def url(self):
+        return ""
+
+    def floors(self):
+        return {name: lambda first, name=name: bench("floor", *self.arguments(first, name))["seconds"] for name in self.words}
+
+
 class MqttCase(Case):
     type, title, scans = "mqtt", "MQTT at QoS 1 (mosquitto)", 10
     url_options = ("topic=fieldwarden/{site}/{device}/{point}", "qos=1")
@@ -193,7 +218,7 @@ def figures_of(case, folder):
 
 
 def main():
-    cases = [PostgresCase, InfluxCase, KafkaCase, MqttCase]
+    cases = [HistoryCase, PostgresCase, InfluxCase, KafkaCase, MqttCase]
     wanted = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         figures = [each for case in cases if not wanted or case.type in wanted for each in figures_of(case, pathlib.Path(folder))]
