@@ -49,6 +49,7 @@ constexpr std::uint32_t kAllFields = (1U << kFields.size()) - 1;
 // What a row of each list has at least; later members came with later builds.
 constexpr std::size_t kLeastOfDevice = 5;
 constexpr std::size_t kLeastOfSink = 5;
+constexpr std::size_t kFirstAge = 7;  // in a sink's row: the counts of DeliveryAges, as many as it has
 
 [[noreturn]] void refuse(std::string_view where, std::string_view why) {
     throw std::invalid_argument(fmt::format("{}: {}", where, why));
@@ -155,7 +156,13 @@ void put(SinkProgress& row, std::size_t at, const Scalar& value) {
         case 5:
             row.dead_reason = value.taken(kWhere);
             break;
-        default:  // of a later build
+        case 6:
+            row.ages.sum_s = value.number(kWhere);
+            break;
+        default:  // what is behind them is of a later build
+            if (at - kFirstAge < row.ages.counts.size()) {
+                row.ages.counts[at - kFirstAge] = value.integer<std::uint64_t>(kWhere);
+            }
             break;
     }
 }
@@ -292,8 +299,9 @@ Json write(const Heartbeat& beat) {
     }
     auto& sinks = json["sinks"] = Json::array();
     for (const auto& s : beat.sinks) {
-        sinks.push_back(
-            Json::array({s.sink_code, s.pending, s.retrying, s.dead, s.last_error, s.dead_reason}));
+        auto& row = sinks.emplace_back(Json::array(
+            {s.sink_code, s.pending, s.retrying, s.dead, s.last_error, s.dead_reason, s.ages.sum_s}));
+        for (const auto count : s.ages.counts) row.push_back(count);
     }
     return json;
 }

@@ -22,6 +22,7 @@
 #include "common/bytes.h"
 #include "common/task_config.h"
 #include "proto/browse.h"
+#include "proto/delivery_ages.h"
 #include "proto/shapes.h"
 
 namespace fieldwarden::proto {
@@ -79,6 +80,7 @@ struct SinkProgress {
     std::uint64_t dead = 0;   // refused for good and still on disk; those waiting for a retry are among them
     std::string last_error;   // empty while all is well
     std::string dead_reason;  // of the newest that was refused; empty when there is none
+    DeliveryAges ages;        // of what it has stored; dead letters on their second way are not counted
 };
 
 // Every second. Counters count since the worker process started; they never go back.

@@ -570,7 +570,15 @@ void SupervisorLoop::measure(std::uint32_t workers, MonoTime now) {
         descriptors = open_descriptors();
         (void)statvfs(settings_.server.data_dir.c_str(), &disk);  // all zero: not measured
     }
+    auto deliveries = std::make_shared<std::vector<SinkDelivery>>();
+    for (const auto& [code, task] : tasks_) {
+        for (const auto& [sink, ages] : task.delivery_ages) {
+            const auto type = task.sink_type_of(sink);
+            if (!type.empty()) deliveries->push_back({code, sink, std::string{type}, ages});
+        }
+    }
     const std::lock_guard shared{shared_mutex_};
+    vitals_.deliveries = std::move(deliveries);
     if (usage) {
         vitals_.cpu_percent = usage->cpu_percent;
         vitals_.memory_mb = usage->memory_mb;

@@ -17,6 +17,16 @@ namespace {
 // How long an idle flusher sleeps at a stretch; every append and every stop wakes it.
 constexpr auto kIdle = std::chrono::minutes{1};
 
+// The samples of a scan have one time, or few.
+void count_ages(std::span<const Sample> samples, UtcTime now, proto::DeliveryAges& ages) {
+    for (std::size_t first = 0; first < samples.size();) {
+        std::size_t end = first + 1;
+        while (end < samples.size() && samples[end].time == samples[first].time) ++end;
+        ages.add(now - samples[first].time, end - first);
+        first = end;
+    }
+}
+
 }  // namespace
 
 Flusher::Flusher(FlusherOptions options, std::unique_ptr<Sink> sink, std::unique_ptr<SpoolReader> reader,
@@ -268,6 +278,8 @@ Flusher::Work Flusher::settle(const Work& work, const DeliveryOutcome& outcome, 
     const bool poison = outcome.bisect && work.size() == 1;
     Work left;
     std::uint64_t accepted = 0;
+    proto::DeliveryAges ages;
+    const auto now = clock_.utc_now();
     for (std::size_t i = 0; i < work.size(); ++i) {
         Verdict verdict = i < outcome.verdicts.size() ? outcome.verdicts[i] : Verdict::kKeep;
         if (poison && verdict == Verdict::kKeep) verdict = Verdict::kRejected;
@@ -275,6 +287,7 @@ Flusher::Work Flusher::settle(const Work& work, const DeliveryOutcome& outcome, 
             case Verdict::kAccepted:
                 finished_[work[i]] = 1;
                 accepted += batch.records[work[i]].samples;
+                count_ages(records_[work[i]].samples, now, ages);
                 break;
             case Verdict::kRejected:
                 if (!bury(work[i], batch, outcome.reason)) left.push_back(work[i]);
@@ -286,6 +299,7 @@ Flusher::Work Flusher::settle(const Work& work, const DeliveryOutcome& outcome, 
     }
     const std::lock_guard lock{mutex_};
     stats_.delivered += accepted;
+    stats_.ages += ages;
     return left;
 }
 

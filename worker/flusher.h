@@ -24,6 +24,7 @@
 #include <thread>
 
 #include "common/backoff.h"
+#include "proto/delivery_ages.h"
 #include "worker/dead_letters.h"
 #include "worker/letter_retry.h"
 #include "worker/log_function.h"
@@ -47,6 +48,7 @@ struct FlusherStats {
     std::uint64_t pending = 0;    // samples in the spool that this sink has not got yet
     std::uint64_t retrying = 0;   // of these, in a batch that failed and is being tried again
     std::string last_error;       // empty while all is well
+    proto::DeliveryAges ages;     // of the samples accepted, but for letters that were delivered again
 };
 
 class Flusher {

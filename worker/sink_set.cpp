@@ -44,7 +44,7 @@ Status SinkSet::apply(const TaskConfig& config) {
     }
 
     // A changed sink's flusher ends where it stands; its successor goes on from the same cursor.
-    std::map<std::string, std::uint64_t> delivered_before;
+    std::map<std::string, std::pair<std::uint64_t, proto::DeliveryAges>> before;
     for (auto it = sinks_.begin(); it != sinks_.end();) {
         const bool listed = std::find(codes.begin(), codes.end(), it->first) != codes.end();
         if (listed && !made.contains(it->first)) {
@@ -54,7 +54,10 @@ Status SinkSet::apply(const TaskConfig& config) {
         it->second.flusher->request_stop(milliseconds{0});
         it->second.flusher->join();
         const auto stats = it->second.flusher->stats();
-        delivered_before[it->first] = it->second.delivered_before + stats.delivered;
+        auto& [delivered, ages] = before[it->first];
+        delivered = it->second.delivered_before + stats.delivered;
+        ages = it->second.ages_before;
+        ages += stats.ages;
         it = sinks_.erase(it);
     }
     if (auto set = spool_.set_sinks(codes); !set) return set;
@@ -65,7 +68,8 @@ Status SinkSet::apply(const TaskConfig& config) {
         options.sink_code = sink.sink_code;
         options.dead_letters_path = dead_letters_file(data_dir_, task_code_, sink.sink_code);
         options.log = log_;
-        Entry entry{sink, config.history, nullptr, delivered_before[sink.sink_code]};
+        const auto& [delivered, ages] = before[sink.sink_code];
+        Entry entry{sink, config.history, nullptr, delivered, ages};
         entry.flusher = std::make_unique<Flusher>(std::move(options), std::move(instance->second),
                                                   spool_.reader(sink.sink_code), clock_);
         entry.flusher->start();
@@ -93,8 +97,15 @@ SinkSet::Stats SinkSet::stats() const {
         total.dead += stats.dead;
         total.retrying = std::max(total.retrying, stats.retrying);
         first = false;
-        total.sinks.push_back(
-            {code, stats.pending, stats.retrying, stats.dead, stats.last_error, stats.dead_reason});
+        auto& shown = total.sinks.emplace_back();
+        shown = {code,
+                 stats.pending,
+                 stats.retrying,
+                 stats.dead,
+                 stats.last_error,
+                 stats.dead_reason,
+                 sink.ages_before};
+        shown.ages += stats.ages;
     }
     return total;
 }

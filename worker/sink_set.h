@@ -40,6 +40,7 @@ class SinkSet {
         HistoryConfig history;
         std::unique_ptr<Flusher> flusher;
         std::uint64_t delivered_before = 0;  // by earlier flushers of this sink
+        proto::DeliveryAges ages_before;
     };
 
     Spool& spool_;

@@ -66,6 +66,9 @@ void TaskRuntime::set_config(TaskConfigPtr new_config, const Settings& settings)
                                               [&](const auto& device) { return device.protocol == first; });
         protocol = same ? to_name(first) : "mixed";
     }
+    if (config) {
+        std::erase_if(delivery_ages, [&](const auto& known) { return sink_type_of(known.first).empty(); });
+    }
     if (!config || !worker) return;
     std::erase_if(worker->devices, [&](const auto& known) {
         return std::ranges::none_of(config->devices,
@@ -104,6 +107,7 @@ void TaskRuntime::take_beat(proto::Heartbeat beat, MonoTime now, UtcTime time) {
             session->errors_before = difference(row.error_count, beat.errors);
         }
     }
+    count_ages(beat);
     track.beat = std::move(beat);
     track.beat_at = now;
     track.beat_time = time;
@@ -267,6 +271,28 @@ TaskProgress progress_of(const TaskRuntime& task, MonoTime now) {
         bounded(running, std::chrono::duration<double>(*limit.duration).count(), 1.0);
     }
     return progress;
+}
+
+std::string_view TaskRuntime::sink_type_of(std::string_view sink_code) const {
+    if (!config) return {};
+    if (config->sinks.empty() && sink_code == kHistorySink) return kHistorySink;
+    const auto sink = std::ranges::find(config->sinks, sink_code, &SinkConfig::sink_code);
+    return sink == config->sinks.end() ? std::string_view{} : sink->type;
+}
+
+void TaskRuntime::count_ages(const proto::Heartbeat& beat) {
+    const auto of = [](const std::vector<proto::SinkProgress>& sinks, std::string_view sink_code) {
+        return std::ranges::find(sinks, sink_code, &proto::SinkProgress::sink_code);
+    };
+    for (const auto& sink : beat.sinks) {
+        auto& ages = delivery_ages[sink.sink_code];
+        if (worker->beat) {
+            const auto last = of(worker->beat->sinks, sink.sink_code);
+            ages += last == worker->beat->sinks.end() ? sink.ages : sink.ages.since(last->ages);
+        } else if (!worker->adopted) {
+            ages += sink.ages;
+        }
+    }
 }
 
 proto::Json data_json(TaskRuntime& task, const SampleBatch& samples) {

@@ -110,6 +110,9 @@ struct TaskRuntime {
     MonoTime not_sent_told_at{};
     ErrorWindow errors;
     std::optional<proto::PerformanceMetrics> performance;  // at the last heartbeat
+    // By sink, over all processes of the task since this supervisor began. Of a sink that is taken away it is
+    // forgotten.
+    std::map<std::string, proto::DeliveryAges> delivery_ages;
 
     HealthThresholds thresholds;
     std::vector<proto::HealthCheckResult> health;
@@ -140,6 +143,10 @@ struct TaskRuntime {
     void take_connection(proto::ConnectionStatus status, MonoTime now);
     // Adds the present process's counters to the session's.
     void count_into_session();
+    // Of a sink the task has; empty when it has not.
+    [[nodiscard]] std::string_view sink_type_of(std::string_view sink_code) const;
+    // Adds what this heartbeat says of the sinks more than the last one did.
+    void count_ages(const proto::Heartbeat& beat);
 };
 
 TaskFacts facts_of(const TaskRuntime& task, MonoTime now, UtcTime time);

@@ -11,6 +11,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -44,6 +45,21 @@ class Families {
             metric.gauge.value = value;
         }
         family.metric.push_back(std::move(metric));
+    }
+    // `counts`: of each bucket alone, with one more than there are bounds.
+    void add_histogram(std::string_view name, std::string_view help, Labels labels,
+                       std::span<const double> bounds, std::span<const std::uint64_t> counts, double sum) {
+        ClientMetric metric;
+        metric.label = std::move(labels);
+        std::uint64_t total = 0;
+        for (std::size_t i = 0; i < counts.size(); ++i) {
+            total += counts[i];
+            const double bound = i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
+            metric.histogram.bucket.push_back({total, bound});
+        }
+        metric.histogram.sample_count = total;
+        metric.histogram.sample_sum = sum;
+        family_of(name, MetricType::Histogram, help).metric.push_back(std::move(metric));
     }
     std::vector<MetricFamily> take() { return std::move(families_); }
 
@@ -300,6 +316,14 @@ void add_vitals(Families& families, const SupervisorVitals& vitals) {
     counter("fieldwarden_spool_dropped_total",
             "Samples lost because a spool was full, too old or damaged on disk, all tasks",
             vitals.spool_dropped);
+    if (vitals.deliveries) {
+        for (const auto& sink : *vitals.deliveries) {
+            families.add_histogram("fieldwarden_sink_delivery_age_seconds",
+                                   "Samples by their age, from their own time, when the sink had stored them",
+                                   {{"task", sink.task_code}, {"sink", sink.sink_code}, {"type", sink.type}},
+                                   proto::kDeliveryAgeBounds, sink.ages.counts, sink.ages.sum_s);
+        }
+    }
     counter("fieldwarden_link_messages_total", "Messages taken from workers", vitals.link_received);
     counter("fieldwarden_link_malformed_total", "Messages that were no messages, or from a stranger",
             vitals.link_malformed);

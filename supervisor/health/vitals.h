@@ -2,12 +2,22 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "common/clock.h"
+#include "proto/delivery_ages.h"
 
 namespace fieldwarden::supervisor {
+
+// What a task's sink has stored since this supervisor began, by age.
+struct SinkDelivery {
+    std::string task_code;
+    std::string sink_code;
+    std::string type;
+    proto::DeliveryAges ages;
+};
 
 // Measured once a second (memory, descriptors and disk every ten).
 struct SupervisorVitals {
@@ -35,6 +45,7 @@ struct SupervisorVitals {
     std::uint64_t link_malformed = 0;
     std::uint64_t link_refused = 0;
     std::uint64_t status_events = 0;
+    std::shared_ptr<const std::vector<SinkDelivery>> deliveries;  // null: not measured yet
 };
 
 struct VitalLimits {

@@ -7,12 +7,13 @@
 // the mock when the transaction's EndTxn says so. Transactions have no isolation here: what was produced in
 // one that is aborted stays readable.
 //
-// Control: one connection per command, a line, answered by "ok".
+// Control: one connection per command, a line, answered by one, which is "ok" unless there is more to say.
 //   down, up               refuse and cut every connection, or take them again
 //   errors API CODE…       the next requests of this kind fail so
 //   cut API                the next request of this kind is done, but the connection ends before its answer
 //   swallow API            it is done, but its answer never comes
 //   await                  answered when what was to be cut or swallowed has been
+//   commits                answered by the offsets that committed transactions carried, in their order
 //
 // Frames: Kafka protocol guide, "Protocol Primitive Types", "Messages": a length, then api key, version,
 // correlation id and client id; the versions seen here are those before the compact encodings (KIP-482).
@@ -139,14 +140,14 @@ class Broker {
         std::thread{[this, fd = listener_] { accept_all(fd); }}.detach();
     }
 
-    void command(const std::string& line) {
+    std::string command(const std::string& line) {
         std::stringstream words{line};
         std::string verb;
         int api = 0;
         words >> verb >> api;
         if (verb == "up") {
             up();
-            return;
+            return "ok";
         }
         std::unique_lock lock{mutex_};
         if (verb == "down") {
@@ -165,7 +166,10 @@ class Broker {
             swallow_ = static_cast<std::int16_t>(api);
         } else if (verb == "await") {
             done_.wait(lock, [this] { return !cut_ && !swallow_ && fateful_ == 0; });
+        } else if (verb == "commits") {
+            return commits_;
         }
+        return "ok";
     }
 
   private:
@@ -297,6 +301,7 @@ class Broker {
         const auto offsets = std::exchange(pending_[transaction], {});
         if (!committed) return;
         for (const auto& each : offsets) {
+            commits_ += std::to_string(each.offset) + ' ';
             auto* list = rd_kafka_topic_partition_list_new(1);
             rd_kafka_topic_partition_list_add(list, each.topic.c_str(), each.partition)->offset = each.offset;
             const auto error = rd_kafka_commit(consumer(each.group), list, 0);
@@ -330,6 +335,7 @@ class Broker {
     std::set<int> connections_;
     std::map<std::string, std::vector<Offset>> pending_;  // by transactional id
     std::map<std::string, rd_kafka_t*> consumers_;        // by group
+    std::string commits_;
     std::optional<std::int16_t> cut_;
     std::optional<std::int16_t> swallow_;
     int fateful_ = 0;  // requests on their way whose answer shall not arrive
@@ -348,8 +354,7 @@ int main(int count, char** arguments) {
         if (client < 0) return 1;
         std::string line;
         for (char c = 0; read(client, &c, 1) == 1 && c != '\n';) line += c;
-        broker.command(line);
-        write_all(client, "ok\n");
+        write_all(client, broker.command(line) + '\n');
         close(client);
     }
 }

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "tests/contract/sink_contract.h"
+#include "tests/unit/common/cutting_relay.h"
 #include "tests/unit/common/postgres_server.h"
 #include "worker/sinks/postgres/postgres_sink.h"
 
@@ -380,6 +381,49 @@ TEST_F(PostgresSinkTest, ADeliveryThatIsHalfThereIsMadeWholeAndTheNextOnesAreTak
         accepts(*writer, next);
     }
     EXPECT_EQ(server_.sql("SELECT count(*), sum(value) FROM points"), "59|1770");
+}
+
+// A connection that ends at the very moment of the commit: what has become of it the sink cannot know, and
+// need not, because it says the same again.
+TEST_F(PostgresSinkTest, ACommitWhoseOutcomeIsUnknownNeitherLosesNorRepeats) {
+    CuttingRelay relay{server_.process().port()};
+    const auto made =
+        postgres::make_postgres_sink({"pg",
+                                      "postgres",
+                                      server_.url_over(relay.port(), "plant"),
+                                      {{"password", PostgresServer::kPassword}, {"timeout_ms", "10000"}}},
+                                     {"", "TASK", {}});
+    ASSERT_TRUE(made) << made.error().message;
+    auto& writer = **made;
+    ASSERT_TRUE(writer.open());
+    One one;
+    int stored = 0;
+    const auto lose = [&](const std::string& words, CuttingRelay::Loses what) {
+        ++stored;
+        one = {};
+        one.add(day(11, 1) + std::chrono::hours{stored}, double(stored));
+        one.add(day(11, 1) + std::chrono::hours{stored}, double(stored), 2);
+        relay.lose(words, what);
+        keeps(writer, one);
+        relay.wait_for_break();
+        // The server's process of that connection may still be at it: it is gone before anybody else asks.
+        server_.sql(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE "
+            "'fieldwarden%'");
+        const bool there = what == CuttingRelay::Loses::kAnswer;
+        EXPECT_EQ(server_.sql("SELECT count(*) FROM points"),
+                  std::to_string(2 * (there ? stored : stored - 1)));
+        accepts(writer, one);
+        EXPECT_EQ(server_.sql("SELECT count(*), sum(value) FROM points"),
+                  fmt::format("{}|{}", 2 * stored, stored * (stored + 1)));
+    };
+    const std::string end_of_copy{"c\0\0\0\4", 5};  // CopyDone
+    // The first delivery of a connection goes over the staging table, the next one straight into the table.
+    lose("; COMMIT", CuttingRelay::Loses::kAnswer);
+    lose(end_of_copy, CuttingRelay::Loses::kAnswer);
+    lose(end_of_copy, CuttingRelay::Loses::kRequest);
+    accepts(writer, one);  // a repeat: the next ones go over the staging table
+    lose("; COMMIT", CuttingRelay::Loses::kRequest);
 }
 
 TEST_F(PostgresSinkTest, ATableWithRowSecurityIsWritten) {

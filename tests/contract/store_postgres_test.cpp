@@ -13,6 +13,7 @@
 
 #include "supervisor/store/postgres/postgres_store.h"
 #include "tests/contract/store_contract.h"
+#include "tests/unit/common/cutting_relay.h"
 #include "tests/unit/common/postgres_server.h"
 #include "tests/unit/plant/plant_builder.h"
 
@@ -167,6 +168,42 @@ TEST_F(PostgresStoreFaults, ConnectionsThatAreCutInTheMiddleLoseAndDoubleNothing
     RecordProperty("stored", static_cast<int>(stored.size()));
     RecordProperty("refused", refused);
     EXPECT_FALSE(stored.empty());
+}
+
+// The same forced, at the commit itself: the server is asked what became of it.
+TEST_F(PostgresStoreFaults, ACommitWhoseAnswerIsLostIsAskedAfter) {
+    CuttingRelay relay{server_.process().port()};
+    const auto opened =
+        open_postgres_store(server_.url_over(relay.port(), "plant", PostgresServer::kPassword));
+    ASSERT_TRUE(opened) << opened.error().message;
+    auto& store = **opened;
+    const auto rows = [&] { return server_.sql("SELECT count(*) FROM fieldwarden.sessions"); };
+    // It was done: that is said, and it is not done again.
+    relay.lose("COMMIT", CuttingRelay::Loses::kAnswer);
+    const auto done = store.add_session(a_session(1));
+    EXPECT_TRUE(done) << done.error().message;
+    relay.wait_for_break();
+    EXPECT_EQ(rows(), "1");
+    // It was not done: it is done again.
+    relay.lose("COMMIT", CuttingRelay::Loses::kRequest);
+    const auto again = store.add_session(a_session(2));
+    EXPECT_TRUE(again) << again.error().message;
+    relay.wait_for_break();
+    EXPECT_EQ(rows(), "2");
+    // Nobody is there to be asked: that is said, and neither the one nor the other is claimed.
+    std::int64_t id = 2;
+    for (const auto what : {CuttingRelay::Loses::kAnswer, CuttingRelay::Loses::kRequest}) {
+        relay.stay_away(true);
+        relay.lose("COMMIT", what);
+        const auto unknown = store.add_session(a_session(++id));
+        ASSERT_FALSE(unknown);
+        EXPECT_EQ(unknown.error().kind, ErrorKind::kTimeout);
+        EXPECT_NE(unknown.error().message.find("is not known"), std::string::npos) << unknown.error().message;
+        relay.wait_for_break();
+        relay.stay_away(false);
+        while (!store.check()) std::this_thread::sleep_for(std::chrono::milliseconds{50});
+        EXPECT_EQ(rows(), "3");
+    }
 }
 
 TEST_F(PostgresStoreFaults, AKilledServerLeavesAllOfAChangeOrNothing) {

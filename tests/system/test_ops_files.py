@@ -82,7 +82,8 @@ def exported_by(supervisor, simulator, tmp_path):
     supervisor.import_workbook(counter_plant(tmp_path / "plant.xlsx", simulator.ports[0]))
     supervisor.start_task("T")
     wanted = {"fieldwarden_task_points_delivered_total", "fieldwarden_task_spool_pending", "fieldwarden_queue_dead",
-              "fieldwarden_task_heartbeat_age_seconds", "fieldwarden_task_log_lines_lost_total"}
+              "fieldwarden_task_heartbeat_age_seconds", "fieldwarden_task_log_lines_lost_total",
+              "fieldwarden_sink_delivery_age_seconds_bucket"}
     return eventually(lambda: (s := series_of(supervisor.http.get(supervisor.base + "/metrics").text)).keys() >= wanted and s,
                       "every kind of series")
 
@@ -105,6 +106,7 @@ def test_dashboard_and_rules_name_what_is_exported(supervisor, simulator, tmp_pa
     assert not faults, "\n".join(faults)
     # One series for a task, with the state it is in.
     assert exported["fieldwarden_task_state"] == [{"task": "T", "state": "RUNNING"}]
+    assert exported["fieldwarden_sink_delivery_age_seconds_count"] == [{"task": "T", "sink": "history", "type": "history"}]
 
 
 def test_the_check_finds_what_is_wrong():
@@ -187,9 +189,16 @@ tests:
       - {{series: 'fieldwarden_task_spool_pending{{job="fieldwarden",instance="a",task="MUTE"}}', values: '20000+100x40'}}
       - {{series: 'fieldwarden_task_spool_pending{{job="fieldwarden",instance="a",task="FINE"}}', values: '90000-100x40'}}
       - {{series: 'fieldwarden_queue_dead{{job="fieldwarden",instance="a"}}', values: '0x20 3x20'}}
+      - {{series: 'fieldwarden_spool_dropped_total{{job="fieldwarden",instance="a"}}', values: '7x20 7+5x20'}}
+{ages}
     alert_rule_test:
       - {{eval_time: 35m, alertname: FieldwardenSupervisorDown, exp_alerts: []}}
       - {{eval_time: 15m, alertname: FieldwardenDeadLetters, exp_alerts: []}}
+      - {{eval_time: 15m, alertname: FieldwardenSamplesLost, exp_alerts: []}}
+      - {{eval_time: 35m, alertname: FieldwardenSamplesLost,
+          exp_alerts: [{{exp_labels: {{job: fieldwarden, instance: a, severity: critical}}}}]}}
+      - {{eval_time: 35m, alertname: FieldwardenDeliveryLate,
+          exp_alerts: [{{exp_labels: {{job: fieldwarden, instance: a, task: MUTE, sink: S, type: kafka, severity: warning}}}}]}}
       - {{eval_time: 35m, alertname: FieldwardenDeadLetters,
           exp_alerts: [{{exp_labels: {{job: fieldwarden, instance: a, severity: warning}}}}]}}
 {expected}
@@ -204,7 +213,7 @@ tests:
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian package prometheus) is not installed")
 def test_rules_fire_for_those_they_are_about(tmp_path, rules):
-    """A crashed task, a mute one and a full sink are told of; a stopped task and one that catches up are not."""
+    """A crashed task, a mute one, a late sink and a full one are told of; a stopped task and one that catches up are not."""
     fires = {"FieldwardenTaskFailed": ("DEAD", {"state": "CRASHED"}), "FieldwardenNoData": ("MUTE", {}),
              "FieldwardenHeartbeatOld": ("MUTE", {}), "FieldwardenBacklogGrowing": ("MUTE", {}),
              "FieldwardenTaskNotRunning": None}
@@ -224,6 +233,11 @@ def test_rules_fire_for_those_they_are_about(tmp_path, rules):
             del rule["annotations"]
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(bare))
     expected = "".join(f"      - {json.dumps(check)}\n" for check in checks)
-    (tmp_path / "test.yml").write_text(RULES_IN_TIME.format(rules=tmp_path / "rules.yml", expected=expected.rstrip()))
+    # One sink stores what is some minutes old, the other what is a second old.
+    ages = "".join(f"      - {{series: 'fieldwarden_sink_delivery_age_seconds_bucket{{job=\"fieldwarden\",instance=\"a\",task=\"{task}\","
+                   f"sink=\"S\",type=\"kafka\",le=\"{bound}\"}}', values: '0+{rate}x40'}}\n"
+                   for task, rates in {"MUTE": (0, 0, 600, 600), "FINE": (600, 600, 600, 600)}.items()
+                   for bound, rate in zip(("1", "60", "300", "+Inf"), rates))
+    (tmp_path / "test.yml").write_text(RULES_IN_TIME.format(rules=tmp_path / "rules.yml", expected=expected.rstrip(), ages=ages.rstrip()))
     done = subprocess.run(["promtool", "test", "rules", tmp_path / "test.yml"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

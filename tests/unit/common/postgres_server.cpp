@@ -84,8 +84,13 @@ void PostgresServer::make_database(const std::string& name) const {
 }
 
 std::string PostgresServer::url(const std::string& database, const std::string& password) const {
+    return url_over(server_.port(), database, password);
+}
+
+std::string PostgresServer::url_over(int port, const std::string& database,
+                                     const std::string& password) const {
     return fmt::format("postgresql://writer{}@127.0.0.1:{}/{}",
-                       password.empty() ? "" : ":" + percent_encoded(password), server_.port(), database);
+                       password.empty() ? "" : ":" + percent_encoded(password), port, database);
 }
 
 }  // namespace fieldwarden

@@ -20,6 +20,9 @@ class PostgresServer {
     void make_database(const std::string& name) const;
     // As `writer`, over TCP; without the password unless it is given.
     [[nodiscard]] std::string url(const std::string& database, const std::string& password = {}) const;
+    // The same over a relay on that port.
+    [[nodiscard]] std::string url_over(int port, const std::string& database,
+                                       const std::string& password = {}) const;
 
     static constexpr const char* kPassword = "right'pass word%";
 

@@ -157,6 +157,33 @@ TEST_F(FlusherTest, DeliversInOrderAndMovesTheCursor) {
     EXPECT_EQ(flusher_->stats().last_error, "");
 }
 
+TEST_F(FlusherTest, CountsWhatIsStoredByItsAge) {
+    sink_->answer = [](const auto& records) {
+        DeliveryOutcome outcome;
+        for (const auto& record : records) {
+            outcome.verdicts.push_back(record.front() == 2 ? Verdict::kRejected : Verdict::kAccepted);
+        }
+        outcome.reason = "2 is not wanted";
+        return outcome;
+    };
+    fill(0, 5);  // of 1970
+    // A scan with two times, both of which lie ahead.
+    auto early = sample_of(7);
+    early.time = system_clock().utc_now() + std::chrono::hours{1};
+    auto late = early;
+    late.time += std::chrono::hours{1};
+    ASSERT_TRUE(spool_->append(SampleBatch{early, early, late}));
+    ASSERT_TRUE(spool_->sync());
+    start();
+    ASSERT_TRUE(settled(0));
+    ASSERT_TRUE(dead(1));
+    const auto stats = flusher_->stats();
+    EXPECT_EQ(stats.delivered, 7U);
+    EXPECT_EQ(stats.ages.counts.front(), 3U);
+    EXPECT_EQ(stats.ages.counts.back(), 4U) << "what is refused has not arrived";
+    EXPECT_GT(stats.ages.sum_s, 4 * 3'600.0);
+}
+
 TEST_F(FlusherTest, BatchesAreBoundedBySamples) {
     sink_->limits.samples = 7;
     fill(0, 40);

@@ -468,12 +468,19 @@ TEST_F(ApiTest, TellsPrometheusWhatRuns) {
     control_->tick();
     call("GET", "/api/v1/sites/S1");
     const auto text = call("GET", "/metrics").body;
-    for (const auto* line :
-         {"fieldwarden_tasks{state=\"RUNNING\"} 1\n", "fieldwarden_task_restarts_total{task=\"T1\"} 0\n",
-          "fieldwarden_task_heartbeat_age_seconds{task=\"T1\"}", "process_cpu_seconds_total ",
-          "process_resident_memory_bytes ", "fieldwarden_workers 1\n",
-          "fieldwarden_http_requests_total{method=\"GET\",route=\"/api/v1/sites/{id}\",status=\"200\"} 1\n",
-          "fieldwarden_http_request_duration_seconds_bucket{method=\"GET\",route=\"/api/v1/sites/{id}\""}) {
+    for (
+        const auto* line :
+        {"fieldwarden_tasks{state=\"RUNNING\"} 1\n", "fieldwarden_task_restarts_total{task=\"T1\"} 0\n",
+         "fieldwarden_task_heartbeat_age_seconds{task=\"T1\"}", "process_cpu_seconds_total ",
+         "process_resident_memory_bytes ", "fieldwarden_workers 1\n",
+         R"(fieldwarden_sink_delivery_age_seconds_bucket{task="T1",sink="archive",type="postgres",le="0.25"} 0)",
+         R"(fieldwarden_sink_delivery_age_seconds_bucket{task="T1",sink="archive",type="postgres",le="0.5"} 3)",
+         R"(fieldwarden_sink_delivery_age_seconds_bucket{task="T1",sink="archive",type="postgres",le="3600"} 3)",
+         R"(fieldwarden_sink_delivery_age_seconds_bucket{task="T1",sink="archive",type="postgres",le="+Inf"} 4)",
+         R"(fieldwarden_sink_delivery_age_seconds_count{task="T1",sink="archive",type="postgres"} 4)",
+         R"(fieldwarden_sink_delivery_age_seconds_sum{task="T1",sink="archive",type="postgres"} 7201.2)",
+         "fieldwarden_http_requests_total{method=\"GET\",route=\"/api/v1/sites/{id}\",status=\"200\"} 1\n",
+         "fieldwarden_http_request_duration_seconds_bucket{method=\"GET\",route=\"/api/v1/sites/{id}\""}) {
         EXPECT_NE(text.find(line), std::string::npos) << line;
     }
 }

@@ -15,6 +15,10 @@ SupervisorVitals FakeControl::vitals() const {
     SupervisorVitals vitals;
     vitals.started_at = clock_.utc_now();
     vitals.loop_lag_ms = 0.5;
+    SinkDelivery delivery{"T1", "archive", "postgres", {}};
+    delivery.ages.add(std::chrono::milliseconds{400}, 3);
+    delivery.ages.add(std::chrono::hours{2}, 1);
+    vitals.deliveries = std::make_shared<std::vector<SinkDelivery>>(1, delivery);
     return vitals;
 }
 

@@ -105,7 +105,10 @@ inline std::vector<Message> every_message() {
     beat.paused = true;
     beat.period_ms = 16.5;
     beat.devices = {{"WELD_01", UINT64_MAX, 17, 18, "timed out"}, {}};
-    beat.sinks = {{"K", 19, 20, 21, "no broker", "no such column"}, {}};
+    beat.sinks = {{"K", 19, 20, 21, "no broker", "no such column", {}}, {}};
+    for (auto& count : beat.sinks[0].ages.counts)
+        count = UINT64_MAX - (&count - beat.sinks[0].ages.counts.data());
+    beat.sinks[0].ages.sum_s = 22.5;
     Reply reply;
     reply.request_id = 3;
     reply.ok = true;

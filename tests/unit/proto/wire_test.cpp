@@ -96,6 +96,10 @@ TEST(Wire, MembersThatMatterMostAreComparedOneByOne) {
     EXPECT_EQ(beat.devices.at(0).cycles, UINT64_MAX);
     EXPECT_EQ(beat.devices.at(0).points_total, 18U);
     EXPECT_EQ(beat.retrying, 15U);
+    ASSERT_EQ(beat.sinks.size(), 2U);
+    EXPECT_EQ(beat.sinks[0].dead_reason, "no such column");
+    EXPECT_EQ(beat.sinks[0].ages, std::get<Heartbeat>(all[2]).sinks[0].ages);
+    EXPECT_EQ(beat.sinks[1].ages, DeliveryAges{});
     EXPECT_TRUE(beat.paused);
     EXPECT_FALSE(std::get<Heartbeat>(round(Heartbeat{})).last_good_time) << "unset stays unset";
 
