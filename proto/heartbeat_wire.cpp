@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -301,7 +303,10 @@ Json write(const Heartbeat& beat) {
     for (const auto& s : beat.sinks) {
         auto& row = sinks.emplace_back(Json::array(
             {s.sink_code, s.pending, s.retrying, s.dead, s.last_error, s.dead_reason, s.ages.sum_s}));
-        for (const auto count : s.ages.counts) row.push_back(count);
+        // The old ages are empty in a healthy task: what is 0 to the end is not sent.
+        const auto& counts = s.ages.counts;
+        const auto used = std::find_if(counts.rbegin(), counts.rend(), [](auto count) { return count > 0; });
+        for (const auto count : std::span{counts.begin(), used.base()}) row.push_back(count);
     }
     return json;
 }

@@ -197,7 +197,6 @@ Json to_json(const FleetSummary& shape) {
         {"processed_total", shape.processed_total},
         {"processed_today", shape.processed_today},
         {"speed", shape.speed},
-        {"spool_dropped", shape.spool_dropped},
         {"last_error", shape.last_error},
     };
 }

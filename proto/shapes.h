@@ -218,8 +218,6 @@ struct FleetSummary {
     std::uint64_t processed_total = 0;
     std::uint64_t processed_today = 0;
     double speed = 0;  // points/s
-    std::uint64_t spool_dropped =
-        0;  // samples lost to full, old or damaged spools since the supervisor began
     std::string last_error;
 };
 

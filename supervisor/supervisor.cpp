@@ -670,7 +670,6 @@ void SupervisorLoop::show_fleet(MonoTime now) {
     }
     fleet.processed_total = processed_total_;
     fleet.processed_today = processed_today_;
-    fleet.spool_dropped = spool_dropped_;
     fleet.last_error = last_error_;
     bus_.publish("fleet", "processor_status", proto::to_json(fleet));
     measure(fleet.workers, now);

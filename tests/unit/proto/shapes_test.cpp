@@ -70,7 +70,7 @@ TEST(Shapes, HaveTheMembersTheContractLists) {
                      "severity", "context", "suggested_action", "state", "count", "first_at", "last_at"}));
     EXPECT_EQ(members(to_json(FleetSummary{})),
               (Names{"running", "workers", "queue_pending", "queue_retry", "queue_dead", "processed_total",
-                     "processed_today", "speed", "spool_dropped", "last_error"}));
+                     "processed_today", "speed", "last_error"}));
     EXPECT_EQ(members(to_json(ProbeResult{})), (Names{"ok", "latency_ms", "detail", "error_category"}));
 }
 
