@@ -131,6 +131,10 @@ export interface AlertChannel {
   id: number; built_in: boolean; code: string; name: string; type: string; enabled: boolean
   options: Record<string, string>
 }
+export interface Silence {
+  id: number; starts_at: string; ends_at: string; active: boolean; rules: string[]; tasks: string[]
+  devices: string[]; points: string[]; comment: string; created_by: string; created_at: string
+}
 export interface ProbeResult { ok: boolean; latency_ms: number; detail: string; error_category: string | null }
 export interface WorkbookProblem {
   sheet: string; row: number | null; column: string; cell?: string | null; code: string; message: string; value: string

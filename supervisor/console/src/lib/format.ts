@@ -31,6 +31,14 @@ export function formatFull(time: string | null | undefined, locale: string): str
   }).format(new Date(time))
 }
 
+/** What an <input type=datetime-local> holds: this browser's time, to the second. */
+export function toLocal(ms: number): string {
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
+}
+export function fromLocal(text: string): string {
+  return new Date(text).toISOString()
+}
+
 /** The two largest units: 3 d 4 h, 12 min 5 s, 850 ms. */
 export function formatDuration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined || !Number.isFinite(ms)) return '—'

@@ -26,7 +26,7 @@ export const pairs = {
     unknown: ['unknown', '未知'], info: ['info', '信息'], debug: ['debug', '调试'], connected: ['connected', '已连接'], disconnected: ['disconnected', '已断开'],
     online: ['online', '在线'], offline: ['offline', '离线'], enabled: ['enabled', '已启用'], disabled: ['disabled', '已停用'], firing: ['firing', '触发中'],
     acknowledged: ['acknowledged', '已确认'], resolved: ['resolved', '已恢复'], validated: ['checked', '已校验'], invalid: ['has errors', '有错误'], applied: ['applied', '已应用'],
-    dead: ['dead', '死信'], retrying: ['retrying', '重试中'],
+    dead: ['dead', '死信'], retrying: ['retrying', '重试中'], active: ['active', '生效中'], planned: ['planned', '未开始'], over: ['over', '已结束'],
   },
   quality: {
     uncertain: ['uncertain', '不确定'], bad: ['bad', '坏'], timeout: ['timeout', '超时'], disconnected: ['disconnected', '已断开'], illegal_address: ['illegal address', '非法地址'],
@@ -116,7 +116,7 @@ export const pairs = {
   },
   write: { button: ['Write', '写入'], title: ['Write a value', '写入数值'], value: ['Value', '数值'], do: ['Write', '写入'], confirm: ['{value} {unit} will be written to {point} on the device now.', '将立即向设备的 {point} 写入 {value} {unit}。'], done: ['Written; the device now says {value}.', '写入成功，设备返回 {value}。'], differs: ['The device says {value} after the write.', '写入后设备返回 {value}。'], noNumber: ['Enter a number.', '请输入数字。'] },
   alerts: {
-    open: ['Open', '未恢复'], history: ['History', '历史'], rules: ['Rules', '规则'], channels: ['Channels', '通知渠道'], none: ['No alerts.', '没有告警。'], noneHint: ['Rules say what raises one; see the tab Rules.', '触发条件见“规则”页。'], noHistory: ['No alert has been resolved yet.', '还没有已恢复的告警。'], ack: ['Acknowledge', '确认'], acked: ['Acknowledged.', '已确认。'],
+    open: ['Open', '未恢复'], history: ['History', '历史'], rules: ['Rules', '规则'], channels: ['Channels', '通知渠道'], silences: ['Silences', '静默'], none: ['No alerts.', '没有告警。'], noneHint: ['Rules say what raises one; see the tab Rules.', '触发条件见“规则”页。'], noHistory: ['No alert has been resolved yet.', '还没有已恢复的告警。'], ack: ['Acknowledge', '确认'], acked: ['Acknowledged.', '已确认。'],
     severity: ['Severity', '级别'], message: ['Message', '内容'], first: ['First', '首次'], last: ['Last', '最近'], kind: ['Kind', '种类'], newRule: ['New rule', '新建规则'], rule: ['Alert rule', '告警规则'], newChannel: ['New channel', '新建渠道'], channel: ['Alert channel', '通知渠道'], test: ['Send a test', '发送测试'], sent: ['The test was sent.', '测试已发送。'],
     noChannels: ['There are no channels yet.', '还没有通知渠道。'], noChannelsHint: ['Add a webhook or an e-mail channel to be told.', '添加 Webhook 或邮件渠道以接收通知。'], tasks: ['Tasks', '任务'], devices: ['Devices', '设备'], points: ['Points', '测点'], listHint: ['Codes, * as a wildcard; empty: all.', '编码，可用 * 通配；留空表示全部。'], channelsHint: ['Codes of channels; * for all.', '渠道编码；* 表示全部。'],
     states: ['States', '状态'], forMs: ['Holds for (ms)', '持续时间 (毫秒)'], clearMs: ['Over for (ms)', '恢复时间 (毫秒)'], repeatMs: ['Repeat every (ms)', '重复间隔 (毫秒)'],
@@ -147,6 +147,10 @@ export const pairs = {
     percent: { name: ['Percent of the spool', '缓存占用 (%)'], help: ['An alert when the spool fills more of the space it may take.', '缓存占用超过允许空间的此比例时告警。'] },
     free_percent: { name: ['Free (%)', '可用 (%)'], help: ['An alert when less of the file system is free.', '文件系统可用比例低于此值时告警。'] },
     free_mb: { name: ['Free (MiB)', '可用 (MiB)'], help: ['An alert when fewer MiB are free.', '可用空间少于此值时告警。'] },
+  },
+  silence: {
+    title: ['Silence', '静默'], new: ['New silence', '新建静默'], about: ['Alerts that match all of this are still shown; no channel is told of them until it ends.', '符合以下全部条件的告警仍会显示，但在结束之前不会发送通知。'], none: ['No silence is set.', '没有静默。'], noneHint: ['Set one for planned work, so that nobody is called for what is expected.', '计划检修时可设置静默，避免不必要的通知。'],
+    covers: ['Covers', '范围'], everything: ['every alert', '所有告警'], starts: ['Begins', '开始'], ends: ['Ends', '结束'], comment: ['Comment', '备注'], removeText: ['{what}: channels are told of these alerts again at once.', '{what}：删除后将立即恢复通知。'],
   },
   channelType: { log: ['log', '日志'], webhook: ['webhook', 'Webhook'], email: ['e-mail', '邮件'] },
   channelOption: {
