@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { TimelineEntry } from '@/api/types'
-import { formatDuration, formatValue, toCsv } from '@/lib/format'
+import type { DeviceDay, TimelineEntry } from '@/api/types'
+import { barsOf, dayBefore, statesOf } from '@/lib/days'
+import { formatDuration, formatValue, fromLocal, toCsv, toLocal } from '@/lib/format'
 import { kindOf, layOut } from '@/lib/timeline'
 import { reconnectDelay } from '@/live/reconnect'
 import { messages, pairs } from '@/locales/messages'
@@ -35,6 +36,33 @@ describe('format', () => {
   })
   it('quotes CSV and lets no text become a formula', () => {
     expect(toCsv(['a', 'b'], [['x,"y"', -1], ['=1+1', null]])).toBe('\uFEFFa,b\r\n"x,""y""",-1\r\n\'=1+1,\r\n')
+  })
+})
+
+describe('times of a form', () => {
+  it('come back as they went in, to the second', () => {
+    expect(fromLocal(toLocal(Date.parse('2026-02-03T04:05:06.789Z')))).toBe('2026-02-03T04:05:06.000Z')
+  })
+})
+
+describe('days', () => {
+  const day = (states: Record<string, number>, more: Partial<DeviceDay> = {}): DeviceDay => ({
+    device_code: 'D', device_name: '', type_code: null, states, online_minutes: 0, unknown_minutes: 0, total_minutes: 1440, online_rate: 0, ...more,
+  })
+  it('goes back by the calendar', () => {
+    expect(dayBefore('2026-03-01', 1)).toBe('2026-02-28')
+    expect(dayBefore('2026-01-03', 6)).toBe('2025-12-28')
+  })
+  it('has one order of states for all days', () => {
+    expect(statesOf([day({ welding: 1, other: 2 }), day({ alarm: 3 })])).toEqual(['alarm', 'welding', 'other'])
+  })
+  it('lays out shares of a whole day, of a long one too', () => {
+    expect(barsOf(day({ welding: 720 }, { unknown_minutes: 144, total_minutes: 900 }), ['alarm', 'welding'])).toEqual([
+      { state: 'welding', minutes: 720, share: 50 }, { state: 'unknown', minutes: 144, share: 10 }])
+    expect(barsOf(day({ welding: 1500 }, { total_minutes: 1500 }), ['welding'])[0]!.share).toBe(100)
+  })
+  it('knows only the connection of a device without states', () => {
+    expect(barsOf(day({}, { online_minutes: 36 }), [])).toEqual([{ state: 'online', minutes: 36, share: 2.5 }])
   })
 })
 

@@ -161,6 +161,15 @@ export interface RealtimeRow {
 }
 export interface RealtimeColumn { field: string; title: string; unit: string; data_type: string; declared: boolean }
 export interface RealtimeData extends Page<RealtimeRow> { columns: RealtimeColumn[] }
+export interface DevicePast {
+  device_code: string; more: boolean
+  items: { time: string; fields: Record<string, Scalar>; quality: Record<string, string> }[]
+}
+export interface DeviceDay {
+  device_code: string; device_name: string; type_code: string | null; states: Record<string, number>
+  online_minutes: number; unknown_minutes: number; total_minutes: number; online_rate: number
+}
+export interface DeviceStatistics extends Page<DeviceDay> { day: string }
 export interface BrowseNode {
   address: string; name: string; kind: string; data_type: string | null; has_children: boolean; writable: boolean
 }

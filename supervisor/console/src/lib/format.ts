@@ -12,6 +12,11 @@ export function formatValue(value: Scalar | undefined): string {
   return String(value)
 }
 
+/** For a chart: switches count as 0 and 1, texts not at all. */
+export function asNumber(value: Scalar): number | null {
+  return typeof value === 'boolean' ? Number(value) : typeof value === 'number' ? value : null
+}
+
 export function formatTime(time: string | null | undefined, locale: string): string {
   if (!time) return '—'
   const date = new Date(time)

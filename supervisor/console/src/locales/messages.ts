@@ -88,7 +88,7 @@ export const pairs = {
     progress: ['Done in about {eta}', '预计 {eta} 后完成'], progressLabel: ['Progress', '进度'], schedule: ['By schedule: {action} at {at}', '按计划将于 {at} {action}'], tabLive: ['Live', '实时'], tabHistory: ['History', '历史'], tabTimeline: ['Timeline', '执行时间线'], tabLog: ['Log', '日志'],
     choosePoints: ['Points to draw', '选择测点'], window: ['Window', '时间窗口'], minutes: ['{count} min', '{count} 分钟'], hold: ['Hold', '暂停刷新'], goOn: ['Go on', '继续刷新'], zoomHint: ['Drag to zoom, double click for all.', '拖动缩放，双击还原。'], values: ['Values', '当前值'],
     from: ['From', '从'], to: ['to', '到'], agg: ['Aggregate', '聚合'], aggNone: ['none', '无'], interval: ['every', '间隔'], query: ['Show', '查询'], csv: ['Download CSV', '下载 CSV'], historyPoints: ['Points: {points} (chosen under Live)', '测点：{points}（在“实时”中选择）'],
-    noHistory: ['There are no samples in this time.', '该时间段没有样本。'], noHistoryHint: ['Choose a longer time or another session.', '请选择更长的时间或其他会话。'], samples: ['{count} samples', '{count} 个样本'],
+    noHistory: ['There are no samples in this time.', '该时间段没有样本。'], noHistoryHint: ['Choose another time, and see that a task that keeps history has run in it.', '请选择其他时间段，并确认当时有保存历史的任务在运行。'], samples: ['{count} samples', '{count} 个样本'], moreSamples: ['there are more after {time}; choose a shorter time', '{time} 之后还有更多，请缩短时间范围'],
   },
   agg: { avg: ['average', '平均'], min: ['minimum', '最小'], max: ['maximum', '最大'], last: ['last', '最后'] },
   timeline: {
@@ -111,9 +111,16 @@ export const pairs = {
   },
   devices: { total: ['{count} devices', '{count} 台设备'], type: ['Device type', '设备类型'], allTypes: ['All', '全部'], search: ['Search devices', '搜索设备'], empty: ['There are no devices yet.', '还没有设备。'], noneFound: ['No device matches.', '没有匹配的设备。'] },
   device: {
+    historyHint: ['Points: {points}', '测点：{points}'], tabDays: ['Statistics', '统计'],
     test: ['Test connection', '测试连接'], browse: ['Browse', '浏览节点'], reached: ['reached in {ms} ms', '已连通，{ms} 毫秒'], notReached: ['not reached', '无法连通'], about: ['Device', '设备信息'], counters: ['Counters of the driver', '驱动计数'], noTask: ['No running task reads this device.', '没有运行中的任务采集该设备。'], noTaskHint: ['Start a task that names it.', '请启动包含该设备的任务。'],
     requests: ['Requests', '请求数'], exceptions: ['Refusals', '异常应答'], lost: ['Lost connections', '断线次数'], refusal: ['Last refusal', '最近异常'], points: ['Points', '测点'], noPoints: ['The device has no points.', '该设备没有测点。'], noPointsHint: ['Add them under Configuration or in the workbook.', '请在“配置”或工作簿中添加。'],
   },
+  days: {
+    until: ['Seven days until', '截至该日的七天'], day: ['Day', '日期'], bar: ['Share of the day', '全天占比'], rate: ['Online', '在线率'], nothing: ['nothing counted', '无统计'], about: ['Minutes of each day in the time zone of the server.', '按服务器时区统计的每日分钟数。'],
+    none: ['Nothing was counted on these days.', '这些日期没有统计数据。'], noneHint: ['Minutes are counted while a task reads the device: start one, and look again after ten seconds.', '任务采集该设备时才会统计：请启动任务，十秒后再查看。'],
+    noStates: ['Only whether it was connected is known. For states, give its type a status point and a state map:', '目前仅统计是否在线。如需统计状态，请为其设备类型设置状态测点和状态映射：'],
+  },
+  dayState: { online: ['online', '在线'], unknown: ['unknown', '未知'], other: ['other', '其他'], alarm: ['alarm', '报警'], shutdown: ['shut down', '关机'], standby: ['standby', '待机'], running: ['running', '运行'], welding: ['welding', '焊接'] },
   write: { button: ['Write', '写入'], title: ['Write a value', '写入数值'], value: ['Value', '数值'], do: ['Write', '写入'], confirm: ['{value} {unit} will be written to {point} on the device now.', '将立即向设备的 {point} 写入 {value} {unit}。'], done: ['Written; the device now says {value}.', '写入成功，设备返回 {value}。'], differs: ['The device says {value} after the write.', '写入后设备返回 {value}。'], noNumber: ['Enter a number.', '请输入数字。'] },
   alerts: {
     open: ['Open', '未恢复'], history: ['History', '历史'], rules: ['Rules', '规则'], channels: ['Channels', '通知渠道'], silences: ['Silences', '静默'], none: ['No alerts.', '没有告警。'], noneHint: ['Rules say what raises one; see the tab Rules.', '触发条件见“规则”页。'], noHistory: ['No alert has been resolved yet.', '还没有已恢复的告警。'], ack: ['Acknowledge', '确认'], acked: ['Acknowledged.', '已确认。'],
