@@ -116,7 +116,7 @@ export const pairs = {
     requests: ['Requests', '请求数'], exceptions: ['Refusals', '异常应答'], lost: ['Lost connections', '断线次数'], refusal: ['Last refusal', '最近异常'], points: ['Points', '测点'], noPoints: ['The device has no points.', '该设备没有测点。'], noPointsHint: ['Add them under Configuration or in the workbook.', '请在“配置”或工作簿中添加。'],
   },
   days: {
-    until: ['Seven days until', '截至该日的七天'], day: ['Day', '日期'], bar: ['Share of the day', '全天占比'], rate: ['Online', '在线率'], nothing: ['nothing counted', '无统计'], about: ['Minutes of each day in the time zone of the server.', '按服务器时区统计的每日分钟数。'],
+    until: ['Seven days until', '截至该日的七天'], day: ['Day', '日期'], bar: ['Share of the day', '全天占比'], rate: ['Online rate', '在线率'], nothing: ['nothing counted', '无统计'], about: ['Minutes of each day in the time zone of the server.', '按服务器时区统计的每日分钟数。'],
     none: ['Nothing was counted on these days.', '这些日期没有统计数据。'], noneHint: ['Minutes are counted while a task reads the device: start one, and look again after ten seconds.', '任务采集该设备时才会统计：请启动任务，十秒后再查看。'],
     noStates: ['Only whether it was connected is known. For states, give its type a status point and a state map:', '目前仅统计是否在线。如需统计状态，请为其设备类型设置状态测点和状态映射：'],
   },
