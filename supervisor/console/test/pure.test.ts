@@ -1,11 +1,14 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { TimelineEntry } from '@/api/types'
-import { formatDuration, formatValue, toCsv } from '@/lib/format'
+import type { DeviceDay, TimelineEntry } from '@/api/types'
+import { barsOf, dayBefore, statesOf } from '@/lib/days'
+import { formatDuration, formatValue, fromLocal, toCsv, toLocal } from '@/lib/format'
+import { kOptionChoices, kOptionNames, optionLabel } from '@/lib/kinds'
 import { kindOf, layOut } from '@/lib/timeline'
 import { reconnectDelay } from '@/live/reconnect'
 import { messages, pairs } from '@/locales/messages'
+import { optionPairs } from '@/locales/options'
 
 describe('reconnect', () => {
   it('doubles from a second to thirty, and never more', () => {
@@ -35,6 +38,33 @@ describe('format', () => {
   })
   it('quotes CSV and lets no text become a formula', () => {
     expect(toCsv(['a', 'b'], [['x,"y"', -1], ['=1+1', null]])).toBe('\uFEFFa,b\r\n"x,""y""",-1\r\n\'=1+1,\r\n')
+  })
+})
+
+describe('times of a form', () => {
+  it('come back as they went in, to the second', () => {
+    expect(fromLocal(toLocal(Date.parse('2026-02-03T04:05:06.789Z')))).toBe('2026-02-03T04:05:06.000Z')
+  })
+})
+
+describe('days', () => {
+  const day = (states: Record<string, number>, more: Partial<DeviceDay> = {}): DeviceDay => ({
+    device_code: 'D', device_name: '', type_code: null, states, online_minutes: 0, unknown_minutes: 0, total_minutes: 1440, online_rate: 0, ...more,
+  })
+  it('goes back by the calendar', () => {
+    expect(dayBefore('2026-03-01', 1)).toBe('2026-02-28')
+    expect(dayBefore('2026-01-03', 6)).toBe('2025-12-28')
+  })
+  it('has one order of states for all days', () => {
+    expect(statesOf([day({ welding: 1, other: 2 }), day({ alarm: 3 })])).toEqual(['alarm', 'welding', 'other'])
+  })
+  it('lays out shares of a whole day, of a long one too', () => {
+    expect(barsOf(day({ welding: 720 }, { unknown_minutes: 144, total_minutes: 900 }), ['alarm', 'welding'])).toEqual([
+      { state: 'welding', minutes: 720, share: 50 }, { state: 'unknown', minutes: 144, share: 10 }])
+    expect(barsOf(day({ welding: 1500 }, { total_minutes: 1500 }), ['welding'])[0]!.share).toBe(100)
+  })
+  it('knows only the connection of a device without states', () => {
+    expect(barsOf(day({}, { online_minutes: 36 }), [])).toEqual([{ state: 'online', minutes: 36, share: 2.5 }])
   })
 })
 
@@ -77,5 +107,32 @@ describe('texts', () => {
     const files = (folder: string): string[] => readdirSync(folder, { withFileTypes: true }).flatMap((f) => (f.isDirectory() ? files(join(folder, f.name)) : [join(folder, f.name)]))
     const missing = files('src').flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/\bt\('([\w.-]+)'|title: '(\w+\.\w+)'/g)].map((m) => m[1] ?? m[2]!).filter((key) => !(key in all)))
     expect(missing).toEqual([])
+  })
+})
+
+describe('options', () => {
+  // The program's own tables; the tests run in the sources or, in a copy, somewhere below them.
+  const root = (folder: string): string => (existsSync(join(folder, 'common/device_options.cpp')) ? folder : dirname(folder) === folder ? '' : root(dirname(folder)))
+  const table = (file: string) => [...readFileSync(join(root(resolve('.')), 'common', file), 'utf8').matchAll(/^ {4}(?:integer|choice|boolean|text)\(\s*"([^"]+)"/gm)].map((m) => m[1]!)
+  const known: Record<string, string[]> = { protocol: table('device_options.cpp'), type: table('sink_options.cpp') }
+
+  it('all have a name in both languages, and nothing else has', () => {
+    expect(known.protocol!.length).toBeGreaterThan(40)
+    expect(known.type!.length).toBeGreaterThan(20)
+    expect(Object.keys(optionPairs).sort()).toEqual([...new Set([...known.protocol!, ...known.type!])].sort())
+    for (const [name, [en, zh]] of Object.entries(optionPairs)) {
+      expect(en, name).not.toBe('')
+      expect(zh, name).toMatch(/[\u4e00-\u9fff]/)
+    }
+  })
+  it('of the forms exist', () => {
+    for (const [of, names] of Object.entries(kOptionNames)) for (const name of names) expect(known[of.split(':')[0]!], of).toContain(name)
+    for (const name of Object.keys(kOptionChoices)) expect(optionPairs).toHaveProperty(name)
+  })
+  it('are shown as they are where they are unknown', () => {
+    expect(optionLabel('unit_id', 'en')).toBe('Unit id')
+    expect(optionLabel('unit_id', 'zh')).toBe('从站地址')
+    expect(optionLabel('kafka.acks', 'en')).toBe('kafka.acks')
+    expect(optionLabel('constructor', 'en')).toBe('constructor')
   })
 })

@@ -131,6 +131,10 @@ export interface AlertChannel {
   id: number; built_in: boolean; code: string; name: string; type: string; enabled: boolean
   options: Record<string, string>
 }
+export interface Silence {
+  id: number; starts_at: string; ends_at: string; active: boolean; rules: string[]; tasks: string[]
+  devices: string[]; points: string[]; comment: string; created_by: string; created_at: string
+}
 export interface ProbeResult { ok: boolean; latency_ms: number; detail: string; error_category: string | null }
 export interface WorkbookProblem {
   sheet: string; row: number | null; column: string; cell?: string | null; code: string; message: string; value: string
@@ -157,6 +161,15 @@ export interface RealtimeRow {
 }
 export interface RealtimeColumn { field: string; title: string; unit: string; data_type: string; declared: boolean }
 export interface RealtimeData extends Page<RealtimeRow> { columns: RealtimeColumn[] }
+export interface DevicePast {
+  device_code: string; more: boolean
+  items: { time: string; fields: Record<string, Scalar>; quality: Record<string, string> }[]
+}
+export interface DeviceDay {
+  device_code: string; device_name: string; type_code: string | null; states: Record<string, number>
+  online_minutes: number; unknown_minutes: number; total_minutes: number; online_rate: number
+}
+export interface DeviceStatistics extends Page<DeviceDay> { day: string }
 export interface BrowseNode {
   address: string; name: string; kind: string; data_type: string | null; has_children: boolean; writable: boolean
 }

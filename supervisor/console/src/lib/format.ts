@@ -12,6 +12,11 @@ export function formatValue(value: Scalar | undefined): string {
   return String(value)
 }
 
+/** For a chart: switches count as 0 and 1, texts not at all. */
+export function asNumber(value: Scalar): number | null {
+  return typeof value === 'boolean' ? Number(value) : typeof value === 'number' ? value : null
+}
+
 export function formatTime(time: string | null | undefined, locale: string): string {
   if (!time) return '—'
   const date = new Date(time)
@@ -29,6 +34,14 @@ export function formatFull(time: string | null | undefined, locale: string): str
     year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
     fractionalSecondDigits: 3, hour12: false,
   }).format(new Date(time))
+}
+
+/** What an <input type=datetime-local> holds: this browser's time, to the second. */
+export function toLocal(ms: number): string {
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
+}
+export function fromLocal(text: string): string {
+  return new Date(text).toISOString()
 }
 
 /** The two largest units: 3 d 4 h, 12 min 5 s, 850 ms. */

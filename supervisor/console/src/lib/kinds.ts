@@ -1,4 +1,6 @@
 // What the forms of the configuration know: the fields of each kind, and the options each protocol and sink takes.
+import { optionPairs } from '@/locales/options'
+
 export type FieldType = 'text' | 'number' | 'flag' | 'choice' | 'list' | 'long' | 'record' | 'secret'
 export interface Field { name: string; type: FieldType; required?: boolean; choices?: string[]; of?: string; placeholder?: string }
 export interface KindInfo { path: string; code: string; columns: string[]; fields: Field[]; options?: 'protocol' | 'type' }
@@ -75,5 +77,10 @@ export const kOptionChoices: Record<string, string[]> = {
   frame: ['3E', '4E', '1E'], encoding: ['binary', 'ascii'], parity: ['even', 'odd', 'none'], stop_bits: ['1', '2'], mode: ['subscribe', 'poll'],
   security: ['none', 'basic256sha256_sign', 'basic256sha256_sign_encrypt'], trust: ['first_use', 'known'], verify: ['true', 'false'],
   version: ['3.1.1', '5'], exactly_once: ['true', 'false'], batch: ['true', 'false'], format: ['json', 'json_lines'],
+}
+/** As a person calls the option; one of a newer supervisor, or of a library behind it, as it names itself. */
+export function optionLabel(name: string, language: string): string {
+  const pair: readonly [string, string] | undefined = Object.hasOwn(optionPairs, name) ? optionPairs[name as keyof typeof optionPairs] : undefined
+  return pair ? pair[language === 'zh' ? 1 : 0] : name
 }
 export const isSecret = (name: string) => /password|token|secret/.test(name)

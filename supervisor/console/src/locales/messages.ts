@@ -26,7 +26,7 @@ export const pairs = {
     unknown: ['unknown', '未知'], info: ['info', '信息'], debug: ['debug', '调试'], connected: ['connected', '已连接'], disconnected: ['disconnected', '已断开'],
     online: ['online', '在线'], offline: ['offline', '离线'], enabled: ['enabled', '已启用'], disabled: ['disabled', '已停用'], firing: ['firing', '触发中'],
     acknowledged: ['acknowledged', '已确认'], resolved: ['resolved', '已恢复'], validated: ['checked', '已校验'], invalid: ['has errors', '有错误'], applied: ['applied', '已应用'],
-    dead: ['dead', '死信'], retrying: ['retrying', '重试中'],
+    dead: ['dead', '死信'], retrying: ['retrying', '重试中'], active: ['active', '生效中'], planned: ['planned', '未开始'], over: ['over', '已结束'],
   },
   quality: {
     uncertain: ['uncertain', '不确定'], bad: ['bad', '坏'], timeout: ['timeout', '超时'], disconnected: ['disconnected', '已断开'], illegal_address: ['illegal address', '非法地址'],
@@ -88,7 +88,7 @@ export const pairs = {
     progress: ['Done in about {eta}', '预计 {eta} 后完成'], progressLabel: ['Progress', '进度'], schedule: ['By schedule: {action} at {at}', '按计划将于 {at} {action}'], tabLive: ['Live', '实时'], tabHistory: ['History', '历史'], tabTimeline: ['Timeline', '执行时间线'], tabLog: ['Log', '日志'],
     choosePoints: ['Points to draw', '选择测点'], window: ['Window', '时间窗口'], minutes: ['{count} min', '{count} 分钟'], hold: ['Hold', '暂停刷新'], goOn: ['Go on', '继续刷新'], zoomHint: ['Drag to zoom, double click for all.', '拖动缩放，双击还原。'], values: ['Values', '当前值'],
     from: ['From', '从'], to: ['to', '到'], agg: ['Aggregate', '聚合'], aggNone: ['none', '无'], interval: ['every', '间隔'], query: ['Show', '查询'], csv: ['Download CSV', '下载 CSV'], historyPoints: ['Points: {points} (chosen under Live)', '测点：{points}（在“实时”中选择）'],
-    noHistory: ['There are no samples in this time.', '该时间段没有样本。'], noHistoryHint: ['Choose a longer time or another session.', '请选择更长的时间或其他会话。'], samples: ['{count} samples', '{count} 个样本'],
+    noHistory: ['There are no samples in this time.', '该时间段没有样本。'], noHistoryHint: ['Choose another time, and see that a task that keeps history has run in it.', '请选择其他时间段，并确认当时有保存历史的任务在运行。'], samples: ['{count} samples', '{count} 个样本'], moreSamples: ['there are more after {time}; choose a shorter time', '{time} 之后还有更多，请缩短时间范围'],
   },
   agg: { avg: ['average', '平均'], min: ['minimum', '最小'], max: ['maximum', '最大'], last: ['last', '最后'] },
   timeline: {
@@ -111,12 +111,19 @@ export const pairs = {
   },
   devices: { total: ['{count} devices', '{count} 台设备'], type: ['Device type', '设备类型'], allTypes: ['All', '全部'], search: ['Search devices', '搜索设备'], empty: ['There are no devices yet.', '还没有设备。'], noneFound: ['No device matches.', '没有匹配的设备。'] },
   device: {
+    historyHint: ['Points: {points}', '测点：{points}'], tabDays: ['Statistics', '统计'],
     test: ['Test connection', '测试连接'], browse: ['Browse', '浏览节点'], reached: ['reached in {ms} ms', '已连通，{ms} 毫秒'], notReached: ['not reached', '无法连通'], about: ['Device', '设备信息'], counters: ['Counters of the driver', '驱动计数'], noTask: ['No running task reads this device.', '没有运行中的任务采集该设备。'], noTaskHint: ['Start a task that names it.', '请启动包含该设备的任务。'],
     requests: ['Requests', '请求数'], exceptions: ['Refusals', '异常应答'], lost: ['Lost connections', '断线次数'], refusal: ['Last refusal', '最近异常'], points: ['Points', '测点'], noPoints: ['The device has no points.', '该设备没有测点。'], noPointsHint: ['Add them under Configuration or in the workbook.', '请在“配置”或工作簿中添加。'],
   },
+  days: {
+    until: ['Seven days until', '截至该日的七天'], day: ['Day', '日期'], bar: ['Share of the day', '全天占比'], rate: ['Online rate', '在线率'], nothing: ['nothing counted', '无统计'], about: ['Minutes of each day in the time zone of the server.', '按服务器时区统计的每日分钟数。'],
+    none: ['Nothing was counted on these days.', '这些日期没有统计数据。'], noneHint: ['Minutes are counted while a task reads the device: start one, and look again after ten seconds.', '任务采集该设备时才会统计：请启动任务，十秒后再查看。'],
+    noStates: ['Only whether it was connected is known. For states, give its type a status point and a state map:', '目前仅统计是否在线。如需统计状态，请为其设备类型设置状态测点和状态映射：'],
+  },
+  dayState: { online: ['online', '在线'], unknown: ['unknown', '未知'], other: ['other', '其他'], alarm: ['alarm', '报警'], shutdown: ['shut down', '关机'], standby: ['standby', '待机'], running: ['running', '运行'], welding: ['welding', '焊接'] },
   write: { button: ['Write', '写入'], title: ['Write a value', '写入数值'], value: ['Value', '数值'], do: ['Write', '写入'], confirm: ['{value} {unit} will be written to {point} on the device now.', '将立即向设备的 {point} 写入 {value} {unit}。'], done: ['Written; the device now says {value}.', '写入成功，设备返回 {value}。'], differs: ['The device says {value} after the write.', '写入后设备返回 {value}。'], noNumber: ['Enter a number.', '请输入数字。'] },
   alerts: {
-    open: ['Open', '未恢复'], history: ['History', '历史'], rules: ['Rules', '规则'], channels: ['Channels', '通知渠道'], none: ['No alerts.', '没有告警。'], noneHint: ['Rules say what raises one; see the tab Rules.', '触发条件见“规则”页。'], noHistory: ['No alert has been resolved yet.', '还没有已恢复的告警。'], ack: ['Acknowledge', '确认'], acked: ['Acknowledged.', '已确认。'],
+    open: ['Open', '未恢复'], history: ['History', '历史'], rules: ['Rules', '规则'], channels: ['Channels', '通知渠道'], silences: ['Silences', '静默'], none: ['No alerts.', '没有告警。'], noneHint: ['Rules say what raises one; see the tab Rules.', '触发条件见“规则”页。'], noHistory: ['No alert has been resolved yet.', '还没有已恢复的告警。'], ack: ['Acknowledge', '确认'], acked: ['Acknowledged.', '已确认。'],
     severity: ['Severity', '级别'], message: ['Message', '内容'], first: ['First', '首次'], last: ['Last', '最近'], kind: ['Kind', '种类'], newRule: ['New rule', '新建规则'], rule: ['Alert rule', '告警规则'], newChannel: ['New channel', '新建渠道'], channel: ['Alert channel', '通知渠道'], test: ['Send a test', '发送测试'], sent: ['The test was sent.', '测试已发送。'],
     noChannels: ['There are no channels yet.', '还没有通知渠道。'], noChannelsHint: ['Add a webhook or an e-mail channel to be told.', '添加 Webhook 或邮件渠道以接收通知。'], tasks: ['Tasks', '任务'], devices: ['Devices', '设备'], points: ['Points', '测点'], listHint: ['Codes, * as a wildcard; empty: all.', '编码，可用 * 通配；留空表示全部。'], channelsHint: ['Codes of channels; * for all.', '渠道编码；* 表示全部。'],
     states: ['States', '状态'], forMs: ['Holds for (ms)', '持续时间 (毫秒)'], clearMs: ['Over for (ms)', '恢复时间 (毫秒)'], repeatMs: ['Repeat every (ms)', '重复间隔 (毫秒)'],
@@ -147,6 +154,10 @@ export const pairs = {
     percent: { name: ['Percent of the spool', '缓存占用 (%)'], help: ['An alert when the spool fills more of the space it may take.', '缓存占用超过允许空间的此比例时告警。'] },
     free_percent: { name: ['Free (%)', '可用 (%)'], help: ['An alert when less of the file system is free.', '文件系统可用比例低于此值时告警。'] },
     free_mb: { name: ['Free (MiB)', '可用 (MiB)'], help: ['An alert when fewer MiB are free.', '可用空间少于此值时告警。'] },
+  },
+  silence: {
+    title: ['Silence', '静默'], new: ['New silence', '新建静默'], about: ['Alerts that match all of this are still shown; no channel is told of them until it ends.', '符合以下全部条件的告警仍会显示，但在结束之前不会发送通知。'], none: ['No silence is set.', '没有静默。'], noneHint: ['Set one for planned work, so that nobody is called for what is expected.', '计划检修时可设置静默，避免不必要的通知。'],
+    covers: ['Covers', '范围'], everything: ['every alert', '所有告警'], starts: ['Begins', '开始'], ends: ['Ends', '结束'], comment: ['Comment', '备注'], removeText: ['{what}: channels are told of these alerts again at once.', '{what}：删除后将立即恢复通知。'],
   },
   channelType: { log: ['log', '日志'], webhook: ['webhook', 'Webhook'], email: ['e-mail', '邮件'] },
   channelOption: {
