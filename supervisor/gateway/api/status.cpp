@@ -5,6 +5,7 @@
 
 #include "supervisor/gateway/api/handlers.h"
 #include "supervisor/gateway/api/json_input.h"
+#include "supervisor/gateway/api/store_list.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/outbox.h"
 #include "supervisor/gateway/plant_index.h"
@@ -15,8 +16,6 @@ namespace fieldwarden::supervisor::gateway {
 using proto::Json;
 
 namespace {
-
-constexpr std::uint64_t kMostSorted = 20'000;
 
 // A task of which nothing has been published is not running.
 Json process_json(const std::string& task_code, const StatusBus& bus) {
@@ -133,24 +132,12 @@ HttpResponse list_events(const HttpRequest& request, Context& context) {
 }
 
 HttpResponse list_audit(const HttpRequest& request, Context& context) {
-    const auto query = read_list_query(request, {"id", "timestamp", "actor", "action", "subject"});
+    const auto query =
+        read_list_query(request, {"id", "timestamp", "actor", "action", "subject"}, Cursors::kTaken);
     if (!query) return query.error();
-    auto& store = context.services.store;
-    if (query->q.empty() && query->sort.empty()) {
-        const auto page = store.audit(query->page);
-        if (!page) return problem(page.error());
-        Json items = Json::array();
-        for (const auto& entry : page->items) items.push_back(audit_json(entry));
-        return page_response(std::move(items), query->page, page->total);
-    }
-    std::vector<Json> rows;
-    for (PageRequest part{1, 1000}; rows.size() < kMostSorted; ++part.page) {
-        const auto page = store.audit(part);
-        if (!page) return problem(page.error());
-        for (const auto& entry : page->items) rows.push_back(audit_json(entry));
-        if (page->items.size() < part.page_size) break;
-    }
-    return list_response(std::move(rows), *query, {"actor", "role", "remote", "action", "subject"});
+    return store_list(
+        *query, {{"actor", "role", "remote", "action", "subject"}},
+        [&](PageRequest page) { return context.services.store.audit(page); }, audit_json);
 }
 
 HttpResponse verify_audit(const HttpRequest&, Context& context) {
