@@ -21,9 +21,15 @@ constexpr auto text = [](std::string_view name, std::string_view help, std::stri
 constexpr std::array kCommon{
     integer("timeout_ms", 100, 600'000, "10000", "longest wait for one answer of the store"),
     integer("connect_timeout_ms", 100, 600'000, "5000", "longest wait for a connection"),
-    integer("batch_samples", 1, 100'000, "5000", "samples in one delivery"),
     integer("linger_ms", 0, 5'000, "200", "longest wait for a delivery to fill up"),
 };
+constexpr auto batch_samples = [](std::string_view fallback) {
+    return std::array{integer("batch_samples", 1, 100'000, fallback, "samples in one delivery")};
+};
+constexpr auto kBatch = batch_samples("5000");
+// For stores where the end of a delivery costs waiting, whatever it holds: a transaction's round trips, the
+// last answers of an MQTT broker.
+constexpr auto kLargeBatch = batch_samples("20000");
 
 constexpr std::array kTls{
     text("ca_file", "certificates of the authorities that are trusted; empty: the system's"),
@@ -78,11 +84,11 @@ constexpr std::array kMqtt{
 }  // namespace
 
 std::span<const SinkType> sink_types() {
-    static const auto influxdb = joined({kCommon, kTls, kInfluxdb});
-    static const auto kafka = joined({kCommon, kKafka});
-    static const auto postgres = joined({kCommon, kPostgres});
-    static const auto tdengine = joined({kCommon, kTls, kTdengine});
-    static const auto mqtt = joined({kCommon, kTls, kMqtt});
+    static const auto influxdb = joined({kCommon, kBatch, kTls, kInfluxdb});
+    static const auto kafka = joined({kCommon, kLargeBatch, kKafka});
+    static const auto postgres = joined({kCommon, kBatch, kPostgres});
+    static const auto tdengine = joined({kCommon, kBatch, kTls, kTdengine});
+    static const auto mqtt = joined({kCommon, kLargeBatch, kTls, kMqtt});
     static const std::array types{
         SinkType{"history", "", "", {}},
         SinkType{"influxdb", "http://|https://", "http://host:8086", influxdb},

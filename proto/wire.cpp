@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/sample_block.h"
+#include "proto/heartbeat_wire.h"
 
 namespace fieldwarden::proto {
 
@@ -44,74 +45,6 @@ std::int64_t micros(const std::optional<UtcTime>& time) {
 std::optional<UtcTime> from_micros(const Json& j) {
     const auto count = j.get<std::int64_t>();
     return count == 0 ? std::nullopt : std::optional{UtcTime{std::chrono::microseconds{count}}};
-}
-
-Json write(const Heartbeat& m) {
-    Json devices = Json::array();
-    for (const auto& d : m.devices) {
-        devices.push_back(Json::array({d.device_code, d.cycles, d.points_ok, d.points_total, d.last_error,
-                                       d.timeouts, d.period_factor}));
-    }
-    Json sinks = Json::array();
-    for (const auto& s : m.sinks) {
-        sinks.push_back(
-            Json::array({s.sink_code, s.pending, s.retrying, s.dead, s.last_error, s.dead_reason}));
-    }
-    return {{"seq", m.seq},
-            {"loop_ticks", m.loop_ticks},
-            {"cycles", m.cycles},
-            {"missed_cycles", m.missed_cycles},
-            {"points_read", m.points_read},
-            {"points_good", m.points_good},
-            {"points_delivered", m.points_delivered},
-            {"errors", m.errors},
-            {"last_good_us", micros(m.last_good_time)},
-            {"last_read_us", micros(m.last_read_time)},
-            {"cycle_ms", m.cycle_ms},
-            {"response_ms", m.response_ms},
-            {"spool_pending", m.spool_pending},
-            {"spool_bytes", m.spool_bytes},
-            {"spool_dropped", m.spool_dropped},
-            {"dead_letters", m.dead_letters},
-            {"retrying", m.retrying},
-            {"paused", m.paused},
-            {"period_ms", m.period_ms},
-            {"devices", std::move(devices)},
-            {"sinks", std::move(sinks)}};
-}
-void read(const Json& j, Heartbeat& m) {
-    j.at("seq").get_to(m.seq);
-    j.at("loop_ticks").get_to(m.loop_ticks);
-    j.at("cycles").get_to(m.cycles);
-    j.at("missed_cycles").get_to(m.missed_cycles);
-    j.at("points_read").get_to(m.points_read);
-    j.at("points_good").get_to(m.points_good);
-    j.at("points_delivered").get_to(m.points_delivered);
-    j.at("errors").get_to(m.errors);
-    m.last_good_time = from_micros(j.at("last_good_us"));
-    m.last_read_time = from_micros(j.at("last_read_us"));
-    j.at("cycle_ms").get_to(m.cycle_ms);
-    j.at("response_ms").get_to(m.response_ms);
-    j.at("spool_pending").get_to(m.spool_pending);
-    j.at("spool_bytes").get_to(m.spool_bytes);
-    j.at("spool_dropped").get_to(m.spool_dropped);
-    j.at("dead_letters").get_to(m.dead_letters);
-    j.at("retrying").get_to(m.retrying);
-    j.at("paused").get_to(m.paused);
-    j.at("period_ms").get_to(m.period_ms);
-    for (const auto& d : j.at("devices")) {
-        m.devices.push_back({d.at(0).get<std::string>(), d.at(1).get<std::uint64_t>(),
-                             d.at(2).get<std::uint32_t>(), d.at(3).get<std::uint32_t>(),
-                             d.at(4).get<std::string>(), d.size() > 5 ? d.at(5).get<std::uint64_t>() : 0,
-                             d.size() > 6 ? d.at(6).get<std::uint32_t>() : 1});
-    }
-    // A worker of an older build does not say it.
-    if (!j.contains("sinks")) return;
-    for (const auto& s : j.at("sinks")) {
-        m.sinks.push_back({s.at(0).get<std::string>(), s.at(1).get<std::uint64_t>(),
-                           s.at(2).get<std::uint64_t>(), s.at(3).get<std::uint64_t>(),
-                           s.at(4).get<std::string>(), s.size() > 5 ? s.at(5).get<std::string>() : ""});
-    }
 }
 
 Json write(const Connection& m) {
@@ -478,6 +411,8 @@ Message read_as(ByteSpan payload) {
         if (const auto decoded = decode_sample_block(payload, message.samples); !decoded) {
             throw std::invalid_argument(decoded.error().message);
         }
+    } else if constexpr (std::is_same_v<M, Heartbeat>) {
+        message = read_heartbeat(payload);
     } else {
         read(parse_cbor(payload), message);
     }

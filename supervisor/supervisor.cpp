@@ -116,6 +116,11 @@ void SupervisorLoop::on_beat(TaskRuntime& task, proto::Heartbeat&& beat) {
         processed_total_ += beat.points_delivered - delivered_before;
         processed_today_ += beat.points_delivered - delivered_before;
     }
+    // What an adopted worker lost before was counted by the supervisor of that time.
+    const auto dropped_before = worker.beat      ? worker.beat->spool_dropped
+                                : worker.adopted ? beat.spool_dropped
+                                                 : 0;
+    spool_dropped_ += beat.spool_dropped - std::min(beat.spool_dropped, dropped_before);
     task.take_beat(std::move(beat), now, clock_.utc_now());
     if (!worker.sampled_at || now - *worker.sampled_at >= kSampleInterval) {
         worker.sampled_at = now;

@@ -583,6 +583,7 @@ void SupervisorLoop::measure(std::uint32_t workers, MonoTime now) {
     vitals_.waiting_to_launch = static_cast<std::uint32_t>(launch_queue_.size());
     vitals_.launches = launches_;
     vitals_.worker_deaths = worker_deaths_;
+    vitals_.spool_dropped = spool_dropped_;
     vitals_.store_queue_depth = store.depth;
     vitals_.store_latency_ms = store.last_latency_ms;
     vitals_.worst_store_latency_ms = store.worst_latency_ms;

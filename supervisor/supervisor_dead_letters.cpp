@@ -29,7 +29,8 @@ Result<DeadLetterPage> Supervisor::dead_letters(const DeadLetterQuery& query) {
 Result<std::vector<DeadLetterChange>> Supervisor::change_dead_letters(LetterChange change, const char* action,
                                                                       const DeadLetterScope& scope,
                                                                       const Actor& actor) {
-    const auto tasks = tasks_in(*plant(), scope);
+    const auto known = plant();
+    const auto tasks = tasks_in(*known, scope);
     if (!tasks) return tasks.error();
     std::vector<DeadLetterChange> changes;
     for (const auto& task : *tasks) {
@@ -51,6 +52,11 @@ Result<std::vector<DeadLetterChange>> Supervisor::change_dead_letters(LetterChan
         loop_->store_queue_.submit("audit of " + entry.action, {},
                                    [entry](Store& store) { return store.add_audit(entry); });
         changes.push_back(std::move(*changed));
+    }
+    // A sink that was removed may still have letters; one that has none and never was is a slip of the pen.
+    const auto& sink = scope.sink_code;
+    if (changes.empty() && !sink.empty() && sink != kHistorySink && !known->of(Kind::kSink).find(sink)) {
+        return make_error(ErrorKind::kNotFound, fmt::format("there is no sink {}", sink));
     }
     return changes;
 }

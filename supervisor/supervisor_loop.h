@@ -203,6 +203,7 @@ class SupervisorLoop {
     bool leaving_ = false;   // run() is to return at once
     bool stopping_ = false;  // all workers are being stopped
     std::uint64_t processed_total_ = 0;
+    std::uint64_t spool_dropped_ = 0;
     std::uint64_t processed_today_ = 0;
     std::int64_t today_ = 0;  // day since the epoch
     std::string last_error_;  // of the fleet

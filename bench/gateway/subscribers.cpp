@@ -1,7 +1,12 @@
 // Many WebSocket subscribers in one process, cheap enough to stand beside the server on a small machine: one
 // epoll loop that takes frames apart and looks at nothing but their time.
 //
-//   bench_subscribers PORT COUNT SECONDS TOPIC    token in FIELDWARDEN_TOKEN; TOPIC "-": subscribe to nothing
+//   bench_subscribers PORT COUNT SECONDS TOPIC poll|sleep    token in FIELDWARDEN_TOKEN; TOPIC "-": subscribe
+//   to nothing
+//
+// "poll": looks for frames without ever sleeping. A receiver that sleeps has to be woken for each frame, and
+// on the sender's own machine the kernel does that within the sender's write: with clients elsewhere it does
+// not.
 //
 // Prints "ready" once all are connected and subscribed, waits for a line on standard input, listens for
 // SECONDS and prints {"clients", "events", "p50", "p99", "max", "lost"}: milliseconds from the time in the
@@ -127,11 +132,12 @@ double percentile(const std::vector<double>& sorted, double share) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 5) {
-        std::fputs("usage: bench_subscribers PORT COUNT SECONDS TOPIC\n", stderr);
+    if (argc != 6) {
+        std::fputs("usage: bench_subscribers PORT COUNT SECONDS TOPIC poll|sleep\n", stderr);
         return 2;
     }
     const auto port = static_cast<std::uint16_t>(std::atoi(argv[1]));
+    const int patience = std::string_view{argv[5]} == "poll" ? 0 : 100;  // ms
     std::vector<Client> clients(static_cast<std::size_t>(std::atoi(argv[2])));
     const int poll = ::epoll_create1(EPOLL_CLOEXEC);
     for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -153,7 +159,7 @@ int main(int argc, char** argv) {
     std::string payload;
     std::vector<char> buffer(1 << 16);
     while (now_ms() < end) {
-        const int ready = ::epoll_wait(poll, events.data(), static_cast<int>(events.size()), 100);
+        const int ready = ::epoll_wait(poll, events.data(), static_cast<int>(events.size()), patience);
         for (int i = 0; i < ready; ++i) {
             auto& client = clients[events[static_cast<std::size_t>(i)].data.u64];
             const auto got = ::recv(client.socket, buffer.data(), buffer.size(), 0);

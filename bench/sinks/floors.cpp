@@ -108,11 +108,11 @@ void write_lines(const Plant& plant, const std::string& folder, const std::strin
 
 double send_to_kafka(const Plant& plant, const std::string& brokers, const std::string& topic) {
     std::vector<worker::kafka::Message> messages;
-    worker::SampleJson json;
+    worker::kafka::MessageWriter writer;
     const auto directory = plant.directory();
     for_each_scan(plant, [&](const SampleBatch& samples, std::uint64_t seq) {
         const worker::DeliveryRecord record{seq, {}, samples};
-        if (!append_messages(messages, json, {{&record, 1}, &directory, 1}, 0, false))
+        if (!writer.append(messages, {{&record, 1}, &directory, 1}, 0, false))
             give_up("a sample without a message");
     });
     std::array<char, 512> why{};

@@ -283,6 +283,9 @@ AlertRule rule_from_json(const Json& body, const AlertRule* stored, std::vector<
     members.globs("tasks", rule.tasks, kMostGlobs);
     members.globs("devices", rule.devices, kMostGlobs);
     members.globs("points", rule.points, kMostGlobs);
+    // A rule about no task would be a rule that never speaks, which nobody means.
+    if (rule.tasks.empty()) rule.tasks = {"*"};
+    if (rule.devices.empty()) rule.devices = {"*"};
     read_parameters(rule, members, problems);
     if (body.contains("for_ms") && body["for_ms"].is_null()) rule.hold.reset();
     if (members.take("for_ms") != nullptr) {

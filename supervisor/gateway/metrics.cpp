@@ -297,6 +297,9 @@ void add_vitals(Families& families, const SupervisorVitals& vitals) {
     counter("fieldwarden_worker_launches_total", "Worker processes started", vitals.launches);
     counter("fieldwarden_worker_deaths_total", "Worker processes that ended without having been told",
             vitals.worker_deaths);
+    counter("fieldwarden_spool_dropped_total",
+            "Samples lost because a spool was full, too old or damaged on disk, all tasks",
+            vitals.spool_dropped);
     counter("fieldwarden_link_messages_total", "Messages taken from workers", vitals.link_received);
     counter("fieldwarden_link_malformed_total", "Messages that were no messages, or from a stranger",
             vitals.link_malformed);

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "supervisor/gateway/problem.h"
-
 namespace fieldwarden::supervisor::gateway {
 
 using proto::Json;
@@ -49,12 +47,12 @@ EventPtr merge_data_events(const std::vector<EventPtr>& events) {
                                          [data = std::move(data)] { return data; });
 }
 
-std::string envelope_with_topic(const Event& event) {
-    // The envelope is the text of a JSON object that is not empty.
-    return "{\"topic\":" + dump(event.topic) + "," + event.envelope().substr(1);
-}
-
 void Outbox::push(const EventPtr& event) {
+    if (!indexed_ && waiting_.size() < kKeptApart) {
+        waiting_.push_back({event, {}, {}});
+        return;
+    }
+    if (!indexed_) begin_index();
     auto key = key_of(*event);
     if (waiting_.size() >= kKeptApart && replace(event, key)) return;
     if (key.empty() && lines_.size() >= kMostLines) {
@@ -64,26 +62,19 @@ void Outbox::push(const EventPtr& event) {
         ++missed_;
         drop(waiting_.begin());
     }
-    append(event, std::move(key));
+    waiting_.push_back({event, {}, std::move(key)});
+    enter(std::prev(waiting_.end()));
 }
 
-bool Outbox::replace(const EventPtr& event, const std::string& key) {
-    const auto found = latest_.find(key);
-    if (key.empty() || found == latest_.end()) return false;
-    auto& events = found->second->events;
-    if (holds_points(event->topic)) {
-        events.push_back(event);
-        if (events.size() > kMergedLazily) events.assign(1, merge_data_events(events));
-    } else {
-        events.assign(1, event);
+void Outbox::begin_index() {
+    indexed_ = true;
+    for (auto position = waiting_.begin(); position != waiting_.end(); ++position) {
+        position->key = key_of(*position->event);
+        enter(position);
     }
-    ++missed_;
-    return true;
 }
 
-void Outbox::append(const EventPtr& event, std::string key) {
-    waiting_.push_back({{event}, std::move(key)});
-    const auto position = std::prev(waiting_.end());
+void Outbox::enter(Position position) {
     if (position->key.empty()) {
         lines_.push_back(position);
     } else {
@@ -91,7 +82,26 @@ void Outbox::append(const EventPtr& event, std::string key) {
     }
 }
 
-void Outbox::drop(Position position) {
+bool Outbox::replace(const EventPtr& event, const std::string& key) {
+    const auto found = latest_.find(key);
+    if (key.empty() || found == latest_.end()) return false;
+    auto& item = *found->second;
+    if (holds_points(event->topic)) {
+        item.older.push_back(std::move(item.event));
+        item.event = event;
+        if (item.older.size() >= kMergedLazily) {
+            item.older.push_back(std::move(item.event));
+            item.event = merge_data_events(item.older);
+            item.older.clear();
+        }
+    } else {
+        item.event = event;
+    }
+    ++missed_;
+    return true;
+}
+
+void Outbox::leave(Position position) {
     if (position->key.empty()) {
         // Lines leave in the order they came, so this one is the first of them.
         lines_.pop_front();
@@ -99,14 +109,23 @@ void Outbox::drop(Position position) {
                found != latest_.end() && found->second == position) {
         latest_.erase(found);
     }
+}
+
+void Outbox::drop(Position position) {
+    if (indexed_) leave(position);
     waiting_.erase(position);
+    if (waiting_.empty()) indexed_ = false;
 }
 
 EventPtr Outbox::pop() {
     if (waiting_.empty()) return nullptr;
-    const auto events = std::move(waiting_.front().events);
+    auto& item = waiting_.front();
+    auto event = std::move(item.event);
+    auto older = std::move(item.older);
     drop(waiting_.begin());
-    return merge_data_events(events);
+    if (older.empty()) return event;
+    older.push_back(std::move(event));
+    return merge_data_events(older);
 }
 
 std::uint64_t Outbox::take_missed() {

@@ -34,16 +34,21 @@ class Outbox {
 
   private:
     struct Item {
-        std::vector<EventPtr> events;  // more than one: data to be merged, oldest first
-        std::string key;               // of what the event is the latest value; empty for a line
+        EventPtr event;
+        std::vector<EventPtr> older;  // data to be merged with it, oldest first
+        std::string key;              // of what the event is the latest value; empty for a line
     };
     using Position = std::list<Item>::iterator;
 
+    void begin_index();
+    void enter(Position position);  // in the index
+    void leave(Position position);
     bool replace(const EventPtr& event, const std::string& key);
-    void append(const EventPtr& event, std::string key);
     void drop(Position position);
 
     std::list<Item> waiting_;
+    // Where what is in waiting_, and kept only once a client has fallen behind: most never do.
+    bool indexed_ = false;
     std::unordered_map<std::string, Position> latest_;
     std::list<Position> lines_;
     std::uint64_t missed_ = 0;
@@ -52,8 +57,5 @@ class Outbox {
 // One event holding the newest update of every point of several `data_point_update` events of one topic, with
 // the seq and time of the last.
 EventPtr merge_data_events(const std::vector<EventPtr>& events);
-
-// The event's envelope with its topic as first member: where the topic is not known from the connection.
-std::string envelope_with_topic(const Event& event);
 
 }  // namespace fieldwarden::supervisor::gateway

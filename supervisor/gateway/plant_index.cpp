@@ -7,6 +7,12 @@
 
 namespace fieldwarden::supervisor::gateway {
 
+namespace {
+
+constexpr std::size_t kMostTextBytes = 8U << 20;
+
+}  // namespace
+
 PlantIndex::PlantIndex(PlantPtr plant) : plant_(std::move(plant)), compiler_(*plant_) {
     for (const auto kind : kAllKinds) {
         auto& by_id = by_id_[static_cast<std::size_t>(kind)];
@@ -45,6 +51,24 @@ Result<std::shared_ptr<const std::vector<const Record*>>> PlantIndex::points_of_
         }
     }
     return task_points_.emplace(task_code, std::move(points)).first->second;
+}
+
+std::shared_ptr<const std::string> PlantIndex::text(const std::string& key,
+                                                    const std::function<std::string()>& make) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (const auto found = texts_.find(key); found != texts_.end()) return found->second;
+    }
+    auto written = std::make_shared<const std::string>(make());
+    const auto bytes = key.size() + written->size();
+    const std::scoped_lock lock(mutex_);
+    if (bytes > kMostTextBytes) return written;
+    if (texts_bytes_ + bytes > kMostTextBytes) {
+        texts_.clear();
+        texts_bytes_ = 0;
+    }
+    if (texts_.emplace(key, written).second) texts_bytes_ += bytes;
+    return written;
 }
 
 std::string_view PlantIndex::field_of(std::string_view device_code, std::string_view point_code) {

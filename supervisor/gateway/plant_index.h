@@ -2,6 +2,7 @@
 // made once per plant.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -29,6 +30,9 @@ class PlantIndex {
     [[nodiscard]] const std::vector<const Record*>& points_of(std::string_view device_code) const;
     // The points a task acquires, in plant order. Fails when the task does not compile.
     Result<std::shared_ptr<const std::vector<const Record*>>> points_of_task(const std::string& task_code);
+    // A text that the plant and `key` alone determine, such as a page of its records: written by `make` at
+    // the first call and kept, together with others up to 8 MiB.
+    std::shared_ptr<const std::string> text(const std::string& key, const std::function<std::string()>& make);
     // "W001_TEMP" of device "W001" is the field "TEMP"; a point whose code does not begin with the device's
     // keeps its code.
     static std::string_view field_of(std::string_view device_code, std::string_view point_code);
@@ -39,6 +43,8 @@ class PlantIndex {
     TaskCompiler compiler_;
     std::mutex mutex_;
     std::unordered_map<std::string, std::shared_ptr<const std::vector<const Record*>>> task_points_;
+    std::unordered_map<std::string, std::shared_ptr<const std::string>> texts_;
+    std::size_t texts_bytes_ = 0;
 };
 
 inline PointId point_id(const Record& record) {

@@ -35,16 +35,6 @@ bool any_of_list(std::string_view list, Look look) {
     return false;
 }
 
-// Weak: the packed form has the same one.
-std::string tag_of(std::string_view body) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    EVP_Digest(body.data(), body.size(), digest.data(), &size, EVP_sha256(), nullptr);
-    std::string tag = "W/\"";
-    for (std::size_t i = 0; i < kTagBytes; ++i) fmt::format_to(std::back_inserter(tag), "{:02x}", digest[i]);
-    return tag + '"';
-}
-
 std::string_view strong_part(std::string_view tag) {
     return tag.starts_with("W/") ? tag.substr(2) : tag;
 }
@@ -61,6 +51,16 @@ std::string_view header_of(const HttpResponse& response, std::string_view name) 
 }
 
 }  // namespace
+
+// Weak: the packed form has the same one.
+std::string entity_tag(std::string_view content) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    EVP_Digest(content.data(), content.size(), digest.data(), &size, EVP_sha256(), nullptr);
+    std::string tag = "W/\"";
+    for (std::size_t i = 0; i < kTagBytes; ++i) fmt::format_to(std::back_inserter(tag), "{:02x}", digest[i]);
+    return tag + '"';
+}
 
 bool has_already(std::string_view if_none_match, std::string_view tag) {
     return any_of_list(if_none_match, [&](std::string_view offered) {
@@ -97,7 +97,7 @@ HttpResponse represent(const HttpRequest& request, HttpResponse response) {
     if (request.path.starts_with("/api/v1/auth/")) return response;
     std::string tag{header_of(response, "ETag")};
     if (tag.empty()) {
-        tag = tag_of(response.body);
+        tag = entity_tag(response.body);
         response.headers.emplace_back("ETag", tag);
     }
     // The client may keep it and has to ask whether it still holds.

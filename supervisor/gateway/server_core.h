@@ -93,25 +93,32 @@ net::awaitable<std::invoke_result_t<F>> run_on(net::thread_pool& pool, F functio
     co_return co_await net::co_spawn(pool, std::move(body), net::use_awaitable);
 }
 
-// The messages of the client's next event; empty when none waits. Rendered on the pool when the plan says so.
-net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const StreamPlan& plan,
-                                                         HubClient& client);
 // Asks the plan whether the stream may go on, at most once in a while.
 class Permission {
   public:
-    static constexpr std::chrono::seconds kEvery{2};
+    using Clock = std::chrono::steady_clock;
 
     explicit Permission(const StreamPlan& plan) : plan_(plan) {}
     bool lasts() {
-        const auto now = std::chrono::steady_clock::now();
-        if (!plan_.still_allowed || now - asked_ < kEvery) return true;
-        asked_ = now;
-        return plan_.still_allowed();
+        const auto now = Clock::now();
+        if (now < next_) return true;
+        next_ = after(now);
+        return !plan_.still_allowed || plan_.still_allowed();
     }
+    // When to ask again: at a few moments a second that all streams share, as a thread that wakes for each of
+    // thousands does little else.
+    [[nodiscard]] Clock::time_point next() const { return next_; }
 
   private:
+    static constexpr std::chrono::seconds kEvery{2};
+    using Shared = std::chrono::duration<std::int64_t, std::deci>;
+
+    static Clock::time_point after(Clock::time_point now) {
+        return Clock::time_point{std::chrono::ceil<Shared>((now + kEvery).time_since_epoch())};
+    }
+
     const StreamPlan& plan_;
-    std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
+    Clock::time_point next_ = after(Clock::now());
 };
 // Puts the plan's topics in force.
 void subscribe(const StreamPlan& plan, HubClient& client);

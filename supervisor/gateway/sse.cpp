@@ -76,8 +76,7 @@ net::awaitable<bool> send_head(EventStream& stream, const std::string& request_i
     co_return !error;
 }
 
-}  // namespace
-
+// The messages of the client's next event; empty when none waits. Rendered on the pool when the plan says so.
 net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const StreamPlan& plan,
                                                          HubClient& client) {
     std::vector<StreamMessage> messages;
@@ -86,7 +85,7 @@ net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const
         const auto event = client.pop();
         if (!event) break;
         if (!plan.render) {
-            messages.push_back({event->type, event->seq, envelope_with_topic(*event)});
+            messages.push_back({event->type, event->seq, event->envelope_with_topic()});
         } else if (plan.render_blocks) {
             // By reference: GCC 12 destroys a temporary closure in a co_await twice, and with it what it
             // owns.
@@ -97,6 +96,8 @@ net::awaitable<std::vector<StreamMessage>> next_messages(ServerCore& core, const
     }
     co_return messages;
 }
+
+}  // namespace
 
 void subscribe(const StreamPlan& plan, HubClient& client) {
     if (plan.resume_after) {
@@ -147,8 +148,7 @@ net::awaitable<void> run_event_stream(ServerCore& core, std::shared_ptr<Connecti
                 beat = std::chrono::steady_clock::now() + core.options.heartbeat;
                 continue;
             }
-            const auto now = std::chrono::steady_clock::now();
-            stream->wakeup.expires_at(std::min(beat, now + Permission::kEvery));
+            stream->wakeup.expires_at(std::min(beat, permission.next()));
             if (!stream->client.idle() || stream->ended) continue;
             const auto [error] = co_await stream->wakeup.async_wait(as_value);
             if (!error && std::chrono::steady_clock::now() >= beat) text = ": heartbeat\n\n";

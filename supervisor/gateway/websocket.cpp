@@ -1,10 +1,13 @@
-// WebSocket (RFC 6455): one coroutine reads commands, one writes what the plan and the hub have.
+// WebSocket (RFC 6455): one coroutine reads commands, one waits for the end; what the plan and the hub have
+// goes out as it comes.
 #include <fmt/format.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/beast/websocket/stream.hpp>
+#include <exception>
+#include <list>
 
 #include "supervisor/gateway/api/json_input.h"
 #include "supervisor/gateway/problem.h"
@@ -24,23 +27,29 @@ constexpr unsigned kMostCommands = 200;
 constexpr std::chrono::seconds kCommandWindow{10};
 constexpr std::size_t kMostReplies = 64;
 
-// Lives as long as either of the two coroutines that use it.
-struct WebSocketClient {
+// A text to be sent: one of the client's own, or part of an event that many clients share.
+using Text = std::shared_ptr<const std::string>;
+
+// Lives as long as a coroutine or an operation that uses it. What there is to send goes out one message at a
+// time, each from the completion of the one before: an event costs a client one write and nothing else.
+struct WebSocketClient : std::enable_shared_from_this<WebSocketClient> {
     WebSocketClient(ServerCore& core_, std::shared_ptr<Connection> connection_, StreamPlan plan_)
         : core(core_),
           connection(std::move(connection_)),
           plan(std::move(plan_)),
           socket(connection->stream),
           wakeup(core.io),
-          client(core.hub, [this] { wakeup.cancel(); }) {}
+          client(core.hub, [this] { pump(); }) {}
 
     ServerCore& core;
     std::shared_ptr<Connection> connection;
     StreamPlan plan;
     websocket::stream<ClientStream&> socket;
-    net::steady_timer wakeup;
+    net::steady_timer wakeup;  // of the coroutine that waits for the end
     HubClient client;
-    std::vector<std::string> replies;  // to commands, sent before events
+    std::list<Text> own;  // answers to commands and rendered events, sent before further events
+    bool busy = false;    // a message is being rendered or sent
+    bool reachable = true;
     bool ended = false;
     websocket::close_reason reason{websocket::close_code::normal};
 
@@ -49,11 +58,88 @@ struct WebSocketClient {
         ended = true;
         wakeup.cancel();
     }
+    void add(std::string text) { own.push_back(std::make_shared<const std::string>(std::move(text))); }
     void reply(std::string_view type, const Json& data) {
-        replies.push_back(control_envelope(core, type, data));
-        wakeup.cancel();
+        add(control_envelope(core, type, data));
+        pump();
     }
     void refuse(std::string_view detail) { reply("error", {{"detail", detail}}); }
+
+    // Sends the next message unless one is on its way. Called whenever there may be one.
+    void pump() {
+        if (busy || ended) return;
+        try {
+            if (auto text = next()) send(std::move(text));
+        } catch (const std::exception& error) {
+            fail(error);
+        }
+    }
+
+  private:
+    // Null when nothing waits, or what waits is being rendered.
+    Text next() {
+        if (own.empty()) {
+            if (const auto missed = client.take_missed(); missed > 0) add(missed_message(core, missed).text);
+        }
+        while (own.empty()) {
+            const auto event = client.pop();
+            if (!event) return nullptr;
+            if (!plan.render) return {event, &event->envelope_with_topic()};
+            if (plan.render_blocks) return render_elsewhere(event), nullptr;
+            // Events that render to nothing are passed over.
+            for (auto& message : plan.render(*event)) add(std::move(message.text));
+        }
+        auto text = std::move(own.front());
+        own.pop_front();
+        return text;
+    }
+
+    void send(Text text) {
+        busy = true;
+        const auto bytes = net::buffer(*text);
+        socket.async_write(
+            bytes, [self = shared_from_this(), text = std::move(text)](beast::error_code error, std::size_t) {
+                self->busy = false;
+                if (error) {
+                    self->reachable = false;
+                    self->end({websocket::close_code::abnormal});
+                }
+                self->pump();
+            });
+    }
+
+    void render_elsewhere(const EventPtr& event) {
+        busy = true;
+        net::post(core.quick.pool, [self = shared_from_this(), event] {
+            std::vector<StreamMessage> messages;
+            std::exception_ptr failure;
+            try {
+                messages = self->plan.render(*event);
+            } catch (...) {
+                failure = std::current_exception();
+            }
+            net::post(self->core.io, [self, failure, messages = std::move(messages)]() mutable {
+                self->take_rendered(failure, std::move(messages));
+            });
+        });
+    }
+
+    void take_rendered(const std::exception_ptr& failure, std::vector<StreamMessage> messages) {
+        busy = false;
+        try {
+            if (failure) std::rethrow_exception(failure);
+            for (auto& message : messages) add(std::move(message.text));
+        } catch (const std::exception& error) {
+            fail(error);
+        }
+        pump();
+    }
+
+    // A defect in one stream ends that stream only.
+    void fail(const std::exception& error) {
+        core.dispatcher.log(proto::LogLevel::kError, fmt::format("a WebSocket failed: {}", error.what()));
+        end({websocket::close_code::internal_error});
+    }
 };
 
 // {"action": "subscribe" | "unsubscribe", "topics": ["process_status", "log_streams.TASK_001"]}
@@ -99,7 +185,7 @@ net::awaitable<void> read_commands(std::shared_ptr<WebSocketClient> client) {
             window_ends = now + kCommandWindow;
             commands = 0;
         }
-        if (++commands > kMostCommands || client->replies.size() >= kMostReplies) {
+        if (++commands > kMostCommands || client->own.size() >= kMostReplies) {
             client->end({websocket::close_code::policy_error, "too many commands"});
             break;
         }
@@ -108,34 +194,6 @@ net::awaitable<void> read_commands(std::shared_ptr<WebSocketClient> client) {
         buffer.consume(buffer.size());
     }
     client->end({websocket::close_code::normal});
-}
-
-net::awaitable<bool> send(WebSocketClient& client, const std::string& text) {
-    const auto [error, size] = co_await client.socket.async_write(net::buffer(text), as_value);
-    co_return !error;
-}
-
-// One round: everything that waits. False when the client has gone.
-net::awaitable<bool> send_waiting(WebSocketClient& client) {
-    while (!client.ended) {
-        auto replies = std::exchange(client.replies, {});
-        for (const auto& reply : replies) {
-            const bool sent = co_await send(client, reply);
-            if (!sent) co_return false;
-        }
-        if (const auto missed = client.client.take_missed(); missed > 0) {
-            const auto message = missed_message(client.core, missed);
-            const bool sent = co_await send(client, message.text);
-            if (!sent) co_return false;
-        }
-        const auto messages = co_await next_messages(client.core, client.plan, client.client);
-        for (const auto& message : messages) {
-            const bool sent = co_await send(client, message.text);
-            if (!sent) co_return false;
-        }
-        if (messages.empty() && client.replies.empty() && client.client.idle()) break;
-    }
-    co_return true;
 }
 
 websocket::stream_base::timeout timeouts(const HttpOptions& options) {
@@ -180,25 +238,22 @@ net::awaitable<void> run_websocket(ServerCore& core, std::shared_ptr<Connection>
     };
     net::co_spawn(core.io, read_commands(client), net::detached);
 
-    bool reachable = true;
-    for (const auto& message : client->plan.first) {
-        reachable = co_await send(*client, message.text);
-        if (!reachable) break;
-    }
+    for (auto& message : client->plan.first) client->add(std::move(message.text));
+    client->plan.first.clear();
+    client->plan.first.shrink_to_fit();
     subscribe(client->plan, client->client);
+    client->pump();
     Permission permission{client->plan};
-    while (reachable && !client->ended) {
+    while (!client->ended) {
         if (!permission.lasts()) {
             client->end({websocket::close_code::policy_error, "signed out"});
             break;
         }
-        reachable = co_await send_waiting(*client);
-        if (!reachable || client->ended || !client->replies.empty() || !client->client.idle()) continue;
-        client->wakeup.expires_after(Permission::kEvery);
+        client->wakeup.expires_at(permission.next());
         co_await client->wakeup.async_wait(as_value);
     }
     connection->end = nullptr;
-    if (reachable && socket.is_open()) co_await socket.async_close(client->reason, as_value);
+    if (client->reachable && socket.is_open()) co_await socket.async_close(client->reason, as_value);
     connection->stream.close();
 }
 

@@ -25,6 +25,7 @@ struct SupervisorVitals {
     std::uint32_t waiting_to_launch = 0;
     std::uint64_t launches = 0;
     std::uint64_t worker_deaths = 0;
+    std::uint64_t spool_dropped = 0;  // samples that the spools had no room or time for, all tasks
     std::size_t store_queue_depth = 0;
     double store_latency_ms = 0;
     double worst_store_latency_ms = 0;

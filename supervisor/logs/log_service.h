@@ -75,7 +75,8 @@ class LogService {
     struct Watched {
         std::unique_ptr<OutputReader> reader;  // null between two processes
         bool is_ending = false;
-        OutputCounters before;  // of its processes before this one
+        OutputCounters before;          // of its processes before this one
+        std::uint32_t quiet_turns = 0;  // since something was read
     };
     using Job = std::function<void()>;
 
@@ -84,6 +85,7 @@ class LogService {
     void write(const std::string& path, const std::string& line);
     void write_own(proto::LogLevel level, std::string message);
     bool follow();
+    bool passes_over(const std::string& task_code, const Watched& watched) const;
     void clean();
     void erase_files(const std::string& task_code);
 
@@ -104,6 +106,7 @@ class LogService {
     // The thread's alone.
     std::map<std::string, std::unique_ptr<RotatingFile>> files_;
     std::map<std::string, Watched> watched_;
+    std::size_t turn_ = 0;
     std::uint64_t told_dropped_ = 0;
     std::int64_t last_id_ = 0;
     bool told_over_ = false;

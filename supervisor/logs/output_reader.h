@@ -43,6 +43,8 @@ class OutputReader {
     // The last turn: nothing more will be printed.
     void finish(UtcTime now, MonoTime mono, std::vector<proto::LogEntry>& out);
     [[nodiscard]] const OutputCounters& counters() const { return counters_; }
+    // How far into the file it has come.
+    [[nodiscard]] std::uint64_t place() const { return offset_; }
 
   private:
     std::uint64_t read(std::vector<proto::LogEntry>& found, UtcTime now);

@@ -56,6 +56,15 @@ struct StatusBus::State {
     // Copied on change: a publisher walks its copy under no lock.
     std::shared_ptr<const Entries> entries = std::make_shared<const Entries>();
 
+    // The places in `last`, whose nodes do not move: most events only replace the last value of their topic,
+    // and a walk down a tree of long keys that begin alike is what costs most in that.
+    std::unordered_map<std::string_view, decltype(last)::iterator> places;
+
+    // These with the mutex held.
+    EventPtr last_value(std::string_view topic) const;
+    void keep_last(const EventPtr& event);
+    void forget_last(decltype(last)::iterator& at);
+
     std::shared_ptr<const Entries> listeners() const {
         const std::lock_guard lock{mutex};
         return entries;
@@ -94,10 +103,29 @@ StatusBus::StatusBus(const Clock& clock, std::size_t journal_size)
     state_->journal_size = journal_size;
 }
 
+// --- an event ----------------------------------------------------------------------------------------------
+
+namespace {
+
+// Text from workers and devices may be anything; what is not UTF-8 becomes U+FFFD.
+std::string written(const proto::Json& json) {
+    return json.dump(-1, ' ', false, proto::Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+proto::Json Event::Core::data() const {
+    return make ? make() : proto::Json::parse(text, nullptr, false);
+}
+
+std::string Event::Core::data_text() const {
+    return make ? written(make()) : text;
+}
+
 Event::Event(std::uint64_t seq_, UtcTime time_, std::string topic_, std::string type_, std::string variant_,
              Make make)
-    : Event(std::make_shared<const Core>(
-          Core{seq_, time_, std::move(topic_), std::move(type_), std::move(variant_), std::move(make)})) {}
+    : Event(std::make_shared<const Core>(Core{
+          seq_, time_, std::move(topic_), std::move(type_), std::move(variant_), std::move(make), {}})) {}
 
 Event::Event(std::shared_ptr<const Core> core)
     : core_(std::move(core)),
@@ -108,57 +136,72 @@ Event::Event(std::shared_ptr<const Core> core)
       variant(core_->variant) {}
 
 const proto::Json& Event::data() const {
-    std::call_once(data_made_, [this] { data_ = core_->make(); });
+    std::call_once(data_made_, [this] { data_ = core_->data(); });
     return data_;
 }
 
 const std::string& Event::envelope() const {
     std::call_once(envelope_made_, [this] {
-        // Text from workers and devices may be anything; what is not UTF-8 becomes U+FFFD.
-        const auto text = core_->make().dump(-1, ' ', false, proto::Json::error_handler_t::replace);
-        envelope_ = fmt::format(R"({{"v":1,"seq":{},"ts":"{}","type":"{}","data":{}}})", seq,
-                                format_rfc3339(time), type, text);
+        envelope_ =
+            fmt::format(R"({{"v":1,"seq":{},"ts":"{}","type":"{}","data":)", seq, format_rfc3339(time), type);
+        data_at_ = envelope_.size();
+        envelope_ += core_->data_text();
+        envelope_ += '}';
     });
     return envelope_;
 }
 
+std::string_view Event::data_text() const {
+    const std::string_view text = envelope();
+    return text.substr(data_at_, text.size() - data_at_ - 1);
+}
+
+const std::string& Event::envelope_with_topic() const {
+    std::call_once(with_topic_made_, [this] {
+        const auto name = written(topic);
+        const auto& rest = envelope();  // a JSON object that is not empty
+        with_topic_.reserve(name.size() + rest.size() + 12);
+        with_topic_ += R"({"topic":)";
+        with_topic_ += name;
+        with_topic_ += ',';
+        with_topic_.append(rest, 1);
+    });
+    return with_topic_;
+}
+
+// --- the bus -----------------------------------------------------------------------------------------------
+
 EventPtr StatusBus::publish(std::string topic, std::string type, proto::Json data, bool retain,
                             std::string_view variant) {
     // Kept as text, a fifth of what the values take.
-    auto text = data.dump(-1, ' ', false, proto::Json::error_handler_t::replace);
+    auto text = written(data);
     const auto size = text.size();
     return publish_event(
-        std::move(topic), std::move(type), std::string{variant},
-        [text = std::make_shared<const std::string>(std::move(text))] {
-            return proto::Json::parse(*text, nullptr, false);
-        },
-        size, retain);
+        {0, {}, std::move(topic), std::move(type), std::string{variant}, nullptr, std::move(text)}, size,
+        retain);
 }
 
 EventPtr StatusBus::publish_later(std::string topic, std::string type, Event::Make make) {
-    return publish_event(std::move(topic), std::move(type), {}, std::move(make), kShapeBytes, true);
+    return publish_event({0, {}, std::move(topic), std::move(type), {}, std::move(make), {}}, kShapeBytes,
+                         true);
 }
 
-EventPtr StatusBus::publish_event(std::string topic, std::string type, std::string variant, Event::Make make,
-                                  std::size_t size, bool retain) {
+EventPtr StatusBus::publish_event(Event::Core core, std::size_t size, bool retain) {
     EventPtr published;
     {
         const std::lock_guard lock{state_->mutex};
-        const auto seq = ++state_->seq;
-        const auto time = clock_.utc_now();
+        core.seq = ++state_->seq;
+        core.time = clock_.utc_now();
         auto& journal = state_->journal;
-        auto core = std::make_shared<const Event::Core>(
-            Event::Core{seq, time, std::move(topic), std::move(type), std::move(variant), std::move(make)});
-        published = std::make_shared<const Event>(core);
-        journal.push_back({std::move(core), size});
+        auto kept = std::make_shared<const Event::Core>(std::move(core));
+        published = std::make_shared<const Event>(kept);
+        journal.push_back({std::move(kept), size});
         state_->journal_bytes += size;
         while (journal.size() > state_->journal_size || state_->journal_bytes > kJournalBytes) {
             state_->journal_bytes -= journal.front().bytes;
             journal.pop_front();
         }
-        if (retain) {
-            state_->last.insert_or_assign(retain_key(published->topic, published->variant), published);
-        }
+        if (retain) state_->keep_last(published);
     }
     // Held by name: a loop over what a temporary points to would outlive it, and those who subscribe or leave
     // meanwhile (from a listener or another thread) replace the list.
@@ -175,13 +218,15 @@ void StatusBus::forget(std::string_view topic) {
     const std::lock_guard lock{state_->mutex};
     auto& last = state_->last;
     for (auto at = last.lower_bound(topic); at != last.end() && is_value_of(at->first, topic);) {
-        at = last.erase(at);
+        state_->forget_last(at);
     }
 }
 
 void StatusBus::forget(std::string_view topic, std::string_view variant) {
     const std::lock_guard lock{state_->mutex};
-    state_->last.erase(retain_key(topic, variant));
+    if (auto at = state_->last.find(retain_key(topic, variant)); at != state_->last.end()) {
+        state_->forget_last(at);
+    }
 }
 
 StatusBus::Subscription StatusBus::subscribe(std::string prefix, Listener listener) {
@@ -209,10 +254,39 @@ std::vector<EventPtr> StatusBus::last_values(std::string_view prefix) const {
     return found;
 }
 
+EventPtr StatusBus::State::last_value(std::string_view topic) const {
+    const auto at = last.lower_bound(topic);
+    return at != last.end() && is_value_of(at->first, topic) ? at->second : nullptr;
+}
+
+void StatusBus::State::keep_last(const EventPtr& event) {
+    std::string with_variant;
+    std::string_view key = event->topic;
+    if (!event->variant.empty()) key = with_variant = retain_key(event->topic, event->variant);
+    if (const auto known = places.find(key); known != places.end()) {
+        known->second->second = event;
+        return;
+    }
+    const auto at = last.emplace(key, event).first;
+    places.emplace(at->first, at);
+}
+
+void StatusBus::State::forget_last(decltype(last)::iterator& at) {
+    places.erase(at->first);
+    at = last.erase(at);
+}
+
 EventPtr StatusBus::last_value(std::string_view topic) const {
     const std::lock_guard lock{state_->mutex};
-    const auto at = state_->last.lower_bound(topic);
-    return at != state_->last.end() && is_value_of(at->first, topic) ? at->second : nullptr;
+    return state_->last_value(topic);
+}
+
+std::vector<EventPtr> StatusBus::last_values_of(const std::vector<std::string>& topics) const {
+    std::vector<EventPtr> found;
+    found.reserve(topics.size());
+    const std::lock_guard lock{state_->mutex};
+    for (const auto& topic : topics) found.push_back(state_->last_value(topic));
+    return found;
 }
 
 std::optional<std::vector<EventPtr>> StatusBus::since(std::uint64_t seq, std::size_t limit) const {

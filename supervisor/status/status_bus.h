@@ -38,7 +38,11 @@ class Event {
         std::uint64_t seq;
         UtcTime time;
         std::string topic, type, variant;
-        Make make;
+        Make make;         // of data that is no text yet
+        std::string text;  // the data as JSON, when `make` is empty
+
+        [[nodiscard]] proto::Json data() const;
+        [[nodiscard]] std::string data_text() const;
     };
     const std::shared_ptr<const Core> core_;
 
@@ -53,7 +57,9 @@ class Event {
 
     // Thread safe. Built at the first call and kept as long as the event.
     [[nodiscard]] const proto::Json& data() const;
-    [[nodiscard]] const std::string& envelope() const;  // the whole JSON text
+    [[nodiscard]] std::string_view data_text() const;              // the same as JSON text
+    [[nodiscard]] const std::string& envelope() const;             // the whole JSON text
+    [[nodiscard]] const std::string& envelope_with_topic() const;  // … with the topic as its first member
 
   private:
     friend class StatusBus;  // its journal hands out copies
@@ -62,6 +68,9 @@ class Event {
     mutable proto::Json data_;
     mutable std::once_flag envelope_made_;
     mutable std::string envelope_;
+    mutable std::size_t data_at_ = 0;  // in the envelope
+    mutable std::once_flag with_topic_made_;
+    mutable std::string with_topic_;
 };
 using EventPtr = std::shared_ptr<const Event>;
 
@@ -102,6 +111,8 @@ class StatusBus {
     [[nodiscard]] std::vector<EventPtr> last_values(std::string_view prefix) const;
     // Null when there is none. Of a topic with variants, the first variant's.
     [[nodiscard]] EventPtr last_value(std::string_view topic) const;
+    // The same of many topics at one moment, in their order.
+    [[nodiscard]] std::vector<EventPtr> last_values_of(const std::vector<std::string>& topics) const;
 
     // Events after `seq` in order, at most `limit`; nullopt when the journal no longer reaches back that far.
     // The journal holds `journal_size` events, fewer when they pass 8 MiB.
@@ -109,8 +120,7 @@ class StatusBus {
     [[nodiscard]] std::uint64_t last_seq() const;
 
   private:
-    EventPtr publish_event(std::string topic, std::string type, std::string variant, Event::Make make,
-                           std::size_t size, bool retain);
+    EventPtr publish_event(Event::Core core, std::size_t size, bool retain);
 
     struct Entry;
     struct State;

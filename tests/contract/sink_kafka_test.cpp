@@ -393,7 +393,8 @@ TEST(KafkaSinkMake, NamesWhatDoesNotFit) {
     EXPECT_NE(refusal({{"kafka.compression.type", "best"}}).find("compression.type"), std::string::npos);
     EXPECT_NE(refusal({{"kafka.max.in.flight.requests.per.connection", "100"}}).find("max.in.flight"),
               std::string::npos);
-    for (const char* ours : {"kafka.group.id", "kafka.bootstrap.servers", "kafka.plugin.library.paths"})
+    for (const char* ours : {"kafka.group.id", "kafka.bootstrap.servers", "kafka.plugin.library.paths",
+                             "kafka.delivery.report.only.error"})
         EXPECT_NE(refusal({{ours, "x"}}).find(ours), std::string::npos);
     EXPECT_NE(refusal({{"topic", "a b"}}).find("topic"), std::string::npos);
     EXPECT_EQ(refusal({{"kafka.sasl.password", "geheim"}, {"kafka.sasl.pass", "x"}}).find("geheim"),

@@ -1,8 +1,9 @@
-"""What a sink refuses for good: kept, shown, told, delivered again."""
+"""What a sink refuses for good: kept, shown, told, delivered again; and what is lost because a sink takes nothing at all."""
 
 import http.server
 import json
 import re
+import socket
 import threading
 
 import pytest
@@ -101,3 +102,28 @@ def test_letters_outlive_worker_and_supervisor_and_can_be_cleared(supervisor, si
     cleared = json.loads(supervisor.cli("dead-letters", "clear", "--task", "T", "--json").stdout)
     assert cleared["letters"] == kept
     assert letters(supervisor)["total"] == 0
+    # A slip of the pen is not taken for a sink that has no letters.
+    assert supervisor.http.delete(supervisor.base + "/api/v1/dead-letters", params={"sink_code": "IN"}, timeout=10).status_code == 200
+    unknown = supervisor.http.delete(supervisor.base + "/api/v1/dead-letters", params={"sink_code": "INN"}, timeout=10)
+    assert unknown.status_code == 404 and "there is no sink INN" in unknown.json()["detail"]
+
+
+def test_samples_that_a_full_spool_drops_are_counted(supervisor, simulator, tmp_path):
+    book = Workbook().device("D", simulator.ports[0])
+    for number in range(100):
+        # One register read over and over; scaled, a value takes eight bytes in the spool.
+        book.point(f"P{number}", "D", "hr:0", "uint32", scale=0.1)
+    book.task("T", "D", 10, sinks="AWAY", options=f"spool_max_bytes={1 << 20}")
+    with socket.socket() as nobody:  # bound, but not listening
+        nobody.bind(("127.0.0.1", 0))
+        book.add("sinks", sink_code="AWAY", type="influxdb", url=f"http://127.0.0.1:{nobody.getsockname()[1]}", options="org=o; bucket=b")
+        supervisor.import_workbook(book.save(tmp_path / "plant.xlsx"))
+        assert dropped(supervisor) == 0
+        supervisor.start_task("T")
+        first = eventually(lambda: dropped(supervisor), "samples dropped", 120)
+        eventually(lambda: dropped(supervisor) > first, "more of them", 120)
+
+
+def dropped(supervisor):
+    text = supervisor.http.get(supervisor.base + "/metrics", timeout=10).text
+    return float(re.search(r"^fieldwarden_spool_dropped_total (\S+)$", text, re.MULTILINE).group(1))

@@ -64,17 +64,8 @@ void append_value_json(std::string& out, const Value& value) {
 }
 
 bool SampleJson::append(std::string& out, const DeliveryBatch& batch, const Sample& sample) {
-    if (batch.directory_version != version_) {
-        heads_.clear();
-        version_ = batch.directory_version;
-    }
-    auto head = heads_.find(sample.point);
-    if (head == heads_.end()) {
-        if (batch.directory == nullptr) return false;
-        const auto point = batch.directory->find(sample.point);
-        if (point == batch.directory->end()) return false;
-        head = heads_.emplace(sample.point, head_of(point->second)).first;
-    }
+    const auto* head = heads_.find(batch, sample.point, head_of);
+    if (head == nullptr) return false;
     // The samples of a scan have one time, or few.
     if (time_text_.empty() || sample.time != time_) {
         time_text_.clear();
@@ -82,10 +73,10 @@ bool SampleJson::append(std::string& out, const DeliveryBatch& batch, const Samp
         time_ = sample.time;
     }
     constexpr std::size_t kBesides = 96;  // time, value, quality and what is around them, without a long text
-    if (const auto needed = out.size() + head->second.size() + kBesides; needed > out.capacity()) {
+    if (const auto needed = out.size() + head->size() + kBesides; needed > out.capacity()) {
         out.reserve(std::max(needed, 2 * out.capacity()));
     }
-    out += head->second;
+    out += *head;
     out += time_text_;
     out += R"(","value":)";
     append_value_json(out, sample.value);

@@ -10,9 +10,8 @@
 
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
-#include "worker/sinks/sink.h"
+#include "worker/sinks/point_cache.h"
 
 namespace fieldwarden::worker {
 
@@ -28,10 +27,9 @@ class SampleJson {
     bool append(std::string& out, const DeliveryBatch& batch, const Sample& sample);
 
   private:
-    std::unordered_map<PointId, std::string> heads_;  // up to the time
-    UtcTime time_{};                                  // of the last sample,
-    std::string time_text_;                           // as it is written
-    std::uint64_t version_ = 0;
+    PointCache<std::string> heads_;  // up to the time
+    UtcTime time_{};                 // of the last sample,
+    std::string time_text_;          // as it is written
 };
 
 }  // namespace fieldwarden::worker

@@ -276,6 +276,16 @@ HttpResponse page_response(Json items, const ListQuery& query, std::uint64_t tot
                           {"next", last ? Json(query.cursor_at(*last)) : Json(nullptr)}});
 }
 
+HttpResponse written_page_response(std::string_view items, const PageRequest& page, std::uint64_t total) {
+    HttpResponse response;
+    response.body.reserve(items.size() + 80);
+    response.body = R"({"items":[)";
+    response.body += items;
+    fmt::format_to(std::back_inserter(response.body), R"(],"page":{},"page_size":{},"total":{}}})", page.page,
+                   page.page_size, total);
+    return response;
+}
+
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
     // ASCII letters only: codes and names in other scripts have no case to ignore.
     // (Not std::ranges::search: clang 14, which builds the fuzz targets, cannot compile libstdc++'s

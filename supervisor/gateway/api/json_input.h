@@ -85,6 +85,8 @@ Actor actor_of(const HttpRequest& request);
 
 // {"items", "page", "page_size", "total"}.
 HttpResponse page_response(proto::Json items, const PageRequest& page, std::uint64_t total);
+// … whose items are JSON texts already, joined by commas.
+HttpResponse written_page_response(std::string_view items, const PageRequest& page, std::uint64_t total);
 // … and "next": the cursor of what is behind `last`, which is unset on the last page.
 HttpResponse page_response(proto::Json items, const ListQuery& query, std::uint64_t total,
                            const std::optional<Place>& last);

@@ -109,10 +109,11 @@ bool matches(const KindSchema& schema, const Record& record, std::string_view q)
     return false;
 }
 
+using Filters = std::vector<std::pair<std::string_view, std::string>>;
+
 // A filter by a reference: /points?device_code=D1.
-OrRefusal<std::vector<std::pair<std::string_view, std::string>>> read_filters(const HttpRequest& request,
-                                                                              const KindSchema& schema) {
-    std::vector<std::pair<std::string_view, std::string>> filters;
+OrRefusal<Filters> read_filters(const HttpRequest& request, const KindSchema& schema) {
+    Filters filters;
     for (const auto& field : schema.fields) {
         const bool filterable =
             field.type == FieldType::kReference || field.type == FieldType::kChoice || field.name == "group";
@@ -120,6 +121,31 @@ OrRefusal<std::vector<std::pair<std::string_view, std::string>>> read_filters(co
         if (const auto wanted = request.query_value(field.name)) filters.emplace_back(field.name, *wanted);
     }
     return filters;
+}
+
+HttpResponse list_page(Kind kind, const Plant& plant, const ListQuery& query, const Filters& filters) {
+    const auto& schema = schema_of(kind);
+    std::vector<const Record*> records;
+    for (const auto& record : plant.of(kind).all()) {
+        const bool chosen = std::ranges::all_of(filters, [&](const auto& filter) {
+            return cell_of(kind, record, filter.first) == filter.second;
+        });
+        if (chosen && (query.q.empty() || matches(schema, record, query.q))) records.push_back(&record);
+    }
+    const auto page = page_of_records(kind, std::move(records), query);
+    Json items = Json::array();
+    for (const auto* record : page.records) items.push_back(record_json(kind, *record));
+    return page_response(std::move(items), query, page.total, page.last);
+}
+
+// What tells one list of the plant from another.
+std::string list_key(Kind kind, const Query& query) {
+    std::string key{schema_of(kind).path};
+    for (const auto& [name, value] : query) {
+        for (const auto* part : {&name, &value})
+            fmt::format_to(std::back_inserter(key), " {}:{}", part->size(), *part);
+    }
+    return key;
 }
 
 }  // namespace
@@ -140,19 +166,14 @@ HttpResponse list_records(Kind kind, const HttpRequest& request, Context& contex
     const auto filters = read_filters(request, schema);
     if (!filters) return filters.error();
 
-    const auto plant = context.services.control.plant();
-    std::vector<const Record*> records;
-    for (const auto& record : plant->of(kind).all()) {
-        const bool chosen = std::ranges::all_of(*filters, [&](const auto& filter) {
-            return cell_of(kind, record, filter.first) == filter.second;
-        });
-        if (chosen && (query->q.empty() || matches(schema, record, query->q))) records.push_back(&record);
-    }
-    const auto page = page_of_records(kind, std::move(records), *query);
-    Json items = Json::array();
-    for (const auto* record : page.records) items.push_back(record_json(kind, *record));
-    auto response = page_response(std::move(items), *query, page.total, page.last);
-    response.headers.emplace_back("ETag", etag(*plant));
+    const auto index = context.indexes.current();
+    const auto& plant = index->plant();
+    // The same lists are asked for again and again, and change with the plant only.
+    const auto body = index->text(list_key(kind, request.query),
+                                  [&] { return list_page(kind, plant, *query, *filters).body; });
+    HttpResponse response;
+    response.body = *body;
+    response.headers.emplace_back("ETag", etag(plant));
     return response;
 }
 

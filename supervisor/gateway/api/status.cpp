@@ -2,13 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "supervisor/gateway/api/handlers.h"
 #include "supervisor/gateway/api/json_input.h"
 #include "supervisor/gateway/api/store_list.h"
 #include "supervisor/gateway/context.h"
-#include "supervisor/gateway/outbox.h"
 #include "supervisor/gateway/plant_index.h"
+#include "supervisor/gateway/problem.h"
+#include "supervisor/gateway/representation.h"
 #include "supervisor/store/audit_chain.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -17,13 +19,46 @@ using proto::Json;
 
 namespace {
 
-// A task of which nothing has been published is not running.
-Json process_json(const std::string& task_code, const StatusBus& bus) {
-    if (const auto event = bus.last_value("process_status." + task_code)) return event->data();
+constexpr std::string_view kStatusTopic = "process_status.";
+
+// Of a task of which nothing has been published: it is not running.
+Json stopped_process_json(std::string_view task_code) {
     proto::ProcessStatus stopped;
     stopped.name = task_code;
     stopped.connection_status = "unknown";
     return proto::to_json(stopped);
+}
+
+Json process_json(const std::string& task_code, const StatusBus& bus) {
+    const auto event = bus.last_value(fmt::format("{}{}", kStatusTopic, task_code));
+    return event ? event->data() : stopped_process_json(task_code);
+}
+
+// One page of all processes in the order of the tasks, from what the bus has written already: what a wall of
+// screens asks for every second.
+HttpResponse page_of_processes(std::span<const Record> tasks, const PageRequest& page, const StatusBus& bus) {
+    const auto begin = std::min<std::size_t>(tasks.size(), std::size_t{page.page - 1} * page.page_size);
+    const auto shown = tasks.subspan(begin, std::min<std::size_t>(tasks.size() - begin, page.page_size));
+    std::vector<std::string> topics;
+    for (const auto& task : shown) topics.push_back(fmt::format("{}{}", kStatusTopic, task.code()));
+    const auto statuses = bus.last_values_of(topics);
+    std::string items;
+    std::string versions = fmt::format("{} {}", tasks.size(), begin);  // what the answer is made of
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+        if (i > 0) items += ',';
+        if (const auto& status = statuses[i]) {
+            items += status->data_text();
+            // The numbering begins anew with every start of the supervisor; the time does not.
+            fmt::format_to(std::back_inserter(versions), "\n{} {}", status->seq,
+                           status->time.time_since_epoch().count());
+        } else {
+            items += dump(stopped_process_json(shown[i].code()));
+            fmt::format_to(std::back_inserter(versions), "\n{}", shown[i].code());
+        }
+    }
+    auto response = written_page_response(items, page, tasks.size());
+    response.headers.emplace_back("ETag", entity_tag(versions));
+    return response;
 }
 
 std::vector<EventPtr> health_of(const std::string& task_code, const StatusBus& bus) {
@@ -69,14 +104,7 @@ HttpResponse list_processes(const HttpRequest& request, Context& context) {
     const auto plant = context.services.control.plant();
     const auto& tasks = plant->of(Kind::kTask).all();
     const auto& bus = context.services.bus;
-    if (query->q.empty() && query->sort.empty()) {
-        const auto begin =
-            std::min<std::size_t>(tasks.size(), std::size_t{query->page.page - 1} * query->page.page_size);
-        const auto end = std::min<std::size_t>(tasks.size(), begin + query->page.page_size);
-        Json items = Json::array();
-        for (auto i = begin; i < end; ++i) items.push_back(process_json(std::string{tasks[i].code()}, bus));
-        return page_response(std::move(items), query->page, tasks.size());
-    }
+    if (query->q.empty() && query->sort.empty()) return page_of_processes(tasks, query->page, bus);
     std::vector<Json> rows;
     for (const auto& task : tasks) rows.push_back(process_json(std::string{task.code()}, bus));
     return list_response(std::move(rows), *query,
@@ -123,7 +151,7 @@ HttpResponse list_events(const HttpRequest& request, Context& context) {
     for (const auto& event : *events) {
         if (!event->topic.starts_with(topic)) continue;
         if (!items.empty()) items += ',';
-        items += envelope_with_topic(*event);
+        items += event->envelope_with_topic();
     }
     const auto reached = events->empty() ? from : events->back()->seq;
     HttpResponse response;

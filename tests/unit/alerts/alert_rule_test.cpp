@@ -57,6 +57,20 @@ TEST(AlertRule, EveryKindIsInTheTableOnceAndReadsBackWhatItWrites) {
     EXPECT_EQ(rule_kinds_json().size(), kRuleKindCount);
 }
 
+TEST(AlertRule, AnEmptyListOfTasksOrDevicesMeansAll) {
+    std::vector<RuleProblem> problems;
+    const auto rule = rule_from_json({{"code", "R"},
+                                      {"kind", "threshold"},
+                                      {"tasks", Json::array()},
+                                      {"devices", Json::array()},
+                                      {"points", {"P"}},
+                                      {"parameters", {{"above", 5}}}},
+                                     nullptr, problems);
+    EXPECT_THAT(fields(problems), IsEmpty());
+    EXPECT_THAT(rule.tasks, ElementsAre("*"));
+    EXPECT_THAT(rule.devices, ElementsAre("*"));
+}
+
 TEST(AlertRule, TheBuiltInOnesAreGoodAndTellDifferentThings) {
     std::set<std::string> codes;
     for (const auto& rule : built_in_rules()) {

@@ -24,8 +24,8 @@ Sample sample(PointId point, std::int64_t micros, Value value = 1.0) {
 std::vector<Message> messages_of(const SampleBatch& samples, bool lines, bool named = true) {
     const DeliveryRecord record{42, {}, samples};
     std::vector<Message> out(1);  // something is there already
-    SampleJson json;
-    EXPECT_EQ(append_messages(out, json, {{&record, 1}, &points(), 1}, 0, lines), named);
+    MessageWriter writer;
+    EXPECT_EQ(writer.append(out, {{&record, 1}, &points(), 1}, 0, lines), named);
     out.erase(out.begin());
     return out;
 }

@@ -85,17 +85,9 @@ LineEncoder::LineEncoder(std::string_view measurement) {
 }
 
 bool LineEncoder::append(std::string& out, const DeliveryBatch& batch, const Sample& sample) {
-    if (batch.directory_version != version_) {
-        heads_.clear();
-        version_ = batch.directory_version;
-    }
     const auto micros = sample.time.time_since_epoch().count();
     if (micros > kFarthestMicros || micros < -kFarthestMicros) return false;
-    auto head = heads_.find(sample.point);
-    if (head == heads_.end()) {
-        if (batch.directory == nullptr) return false;
-        const auto point = batch.directory->find(sample.point);
-        if (point == batch.directory->end()) return false;
+    const auto* head = heads_.find(batch, sample.point, [&](const PointIdentity& point) {
         std::string text = measurement_;
         const auto tag = [&](std::string_view key, std::string_view value) {
             if (value.empty()) return;
@@ -104,13 +96,14 @@ bool LineEncoder::append(std::string& out, const DeliveryBatch& batch, const Sam
             text += '=';
             append_tag(text, value);
         };
-        tag("device", point->second.device_code);
-        tag("point", point->second.point_code);
-        tag("site", point->second.site_code);
+        tag("device", point.device_code);
+        tag("point", point.point_code);
+        tag("site", point.site_code);
         text += ' ';
-        head = heads_.emplace(sample.point, std::move(text)).first;
-    }
-    out += head->second;
+        return text;
+    });
+    if (head == nullptr) return false;
+    out += *head;
     std::visit(AppendFields{out}, sample.value);
     std::array<char, 48> rest;
     const auto* end = fmt::format_to(rest.data(), FMT_COMPILE("quality={}i {}\n"), number_of(sample.quality),

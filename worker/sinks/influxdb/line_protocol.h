@@ -15,9 +15,8 @@
 
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
-#include "worker/sinks/sink.h"
+#include "worker/sinks/point_cache.h"
 
 namespace fieldwarden::worker::influxdb {
 
@@ -35,8 +34,7 @@ class LineEncoder {
 
   private:
     std::string measurement_;
-    std::unordered_map<PointId, std::string> heads_;  // up to the fields
-    std::uint64_t version_ = 0;
+    PointCache<std::string> heads_;  // up to the fields
 };
 
 }  // namespace fieldwarden::worker::influxdb

@@ -37,7 +37,7 @@ class KafkaSink : public Sink {
     Settings settings_;
     Voice voice_;
     std::atomic<bool> interrupted_{false};
-    SampleJson json_;
+    MessageWriter writer_;
     std::unique_ptr<Producer> producer_;
 };
 
@@ -89,7 +89,7 @@ DeliveryOutcome KafkaSink::deliver(const DeliveryBatch& batch) {
         const auto before = messages.size();
         // Before the cursor is looked at: whether a refused record has reached the dead letters it cannot
         // tell.
-        if (!append_messages(messages, json_, batch, i, settings_.lines)) {
+        if (!writer_.append(messages, batch, i, settings_.lines)) {
             outcome.verdicts[i] = Verdict::kRejected;
             if (outcome.reason.empty()) {
                 outcome.reason =

@@ -17,40 +17,35 @@ std::int64_t milliseconds_of(UtcTime time) {
 
 }  // namespace
 
-bool append_messages(std::vector<Message>& out, SampleJson& json, const DeliveryBatch& batch,
-                     std::size_t index, bool lines) {
+bool MessageWriter::append(std::vector<Message>& out, const DeliveryBatch& batch, std::size_t index,
+                           bool lines) {
     const auto& record = batch.records[index];
     const auto first = static_cast<std::ptrdiff_t>(out.size());
     const auto give_up = [&] {
         out.erase(out.begin() + first, out.end());
         return false;
     };
-    if (batch.directory == nullptr) return record.samples.empty();
-    // The samples of a scan come in the order of its points: most are the directory's next one.
-    auto next = batch.directory->end();
     for (const auto& sample : record.samples) {
-        const bool follows = next != batch.directory->end() && next->first == sample.point;
-        const auto point = follows ? next : batch.directory->find(sample.point);
-        if (point == batch.directory->end()) return give_up();
-        next = std::next(point);
-        const auto& device = point->second.device_code;
+        const auto* device =
+            devices_.find(batch, sample.point, [](const PointIdentity& point) { return point.device_code; });
+        if (device == nullptr) return give_up();
         auto message = out.end();
         if (lines) {
             // The last of the device; one that has grown large is not added to.
             const auto found = std::find_if(out.rbegin(), std::make_reverse_iterator(out.begin() + first),
-                                            [&](const Message& each) { return each.key == device; });
+                                            [&](const Message& each) { return each.key == *device; });
             if (found != std::make_reverse_iterator(out.begin() + first) && found->value.size() < kLarge) {
                 message = std::prev(found.base());
             }
         }
         if (message == out.end()) {
             const auto n = out.size() - static_cast<std::size_t>(first);
-            out.push_back({device, {}, index, record.seq, n, milliseconds_of(sample.time)});
+            out.push_back({*device, {}, index, record.seq, n, milliseconds_of(sample.time)});
             message = std::prev(out.end());
         } else {
             message->value += '\n';
         }
-        if (!json.append(message->value, batch, sample)) return give_up();
+        if (!json_.append(message->value, batch, sample)) return give_up();
     }
     return true;
 }

@@ -18,10 +18,17 @@ struct Message {
     std::int64_t time_ms = 0;  // of the first sample, since 1970; 0, which Kafka takes as now: it was before
 };
 
-// Appends the messages of record `index`: one per sample, or with `lines` one per device with one JSON object
-// per line, several where one would grow beyond half a megabyte. False, and nothing appended: a point of the
-// record has no name.
-bool append_messages(std::vector<Message>& out, SampleJson& json, const DeliveryBatch& batch,
-                     std::size_t index, bool lines);
+// Remembers the points of one directory. One thread.
+class MessageWriter {
+  public:
+    // Appends the messages of record `index`: one per sample, or with `lines` one per device with one JSON
+    // object per line, several where one would grow beyond half a megabyte. False, and nothing appended: a
+    // point of the record has no name.
+    bool append(std::vector<Message>& out, const DeliveryBatch& batch, std::size_t index, bool lines);
+
+  private:
+    SampleJson json_;
+    PointCache<std::string> devices_;
+};
 
 }  // namespace fieldwarden::worker::kafka

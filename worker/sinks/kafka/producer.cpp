@@ -2,9 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <charconv>
+
 namespace fieldwarden::worker::kafka {
 
 namespace {
+
+// A number as text, in place.
+class Digits {
+  public:
+    explicit Digits(std::uint64_t number)
+        : size_(static_cast<std::size_t>(
+              std::to_chars(text_.data(), text_.data() + text_.size(), number).ptr - text_.data())) {}
+    [[nodiscard]] const char* data() const { return text_.data(); }
+    [[nodiscard]] std::size_t size() const { return size_; }
+
+  private:
+    std::array<char, 20> text_{};
+    std::size_t size_;
+};
 
 // A message carries the place where its report goes.
 void take_report(rd_kafka_t*, const rd_kafka_message_t* message, void*) {
@@ -31,8 +48,8 @@ Outcome Producer::start() {
 Outcome Producer::produce(std::span<const Message> messages, Patience& patience) {
     for (std::size_t i = 0; i < messages.size(); ++i) {
         const auto& message = messages[i];
-        const auto seq = std::to_string(message.seq);
-        const auto n = std::to_string(message.n);
+        const Digits seq{message.seq};
+        const Digits n{message.n};
         for (;;) {
             const auto error = rd_kafka_producev(
                 client_.get(), RD_KAFKA_V_TOPIC(settings_.topic.c_str()),

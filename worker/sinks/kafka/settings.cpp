@@ -16,9 +16,10 @@ constexpr std::string_view kPrefix = "kafka.";
 constexpr std::size_t kLongestTopic = 249;  // Kafka's own limit
 
 // What the sink decides by itself, and what would load foreign code into the worker.
-constexpr std::array<std::string_view, 8> kOurs{
-    "bootstrap.servers", "metadata.broker.list", "enable.idempotence",  "group.id",
-    "isolation.level",   "plugin.library.paths", "ssl.engine.location", "enable.auto.commit"};
+constexpr std::array<std::string_view, 9> kOurs{
+    "bootstrap.servers",         "metadata.broker.list", "enable.idempotence",  "group.id",
+    "isolation.level",           "plugin.library.paths", "ssl.engine.location", "enable.auto.commit",
+    "delivery.report.only.error"};
 
 void set(Properties& properties, std::string_view name, std::string value) {
     std::erase_if(properties, [&](const auto& each) { return each.first == name; });

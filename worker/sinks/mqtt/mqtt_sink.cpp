@@ -141,18 +141,16 @@ class MqttSink : public Sink {
     void add_messages(const DeliveryBatch& batch, const DeliveryRecord& record) {
         const auto first = messages_.size();
         for (const auto& sample : record.samples) {
-            const auto point = batch.directory == nullptr ? PointDirectory::const_iterator{}
-                                                          : batch.directory->find(sample.point);
-            if (batch.directory == nullptr || point == batch.directory->end()) continue;
-            const auto& who = point->second;
-            auto topic = fill_topic(settings_.topic, {who.site_code, who.device_code, who.point_code,
-                                                      context_.task_code, sink_code_});
-            if (settings_.batch && messages_.size() > first && messages_.back().topic == topic) {
+            const auto* topic = topics_.find(batch, sample.point, [&](const PointIdentity& point) {
+                return fill_topic(settings_.topic, {point.site_code, point.device_code, point.point_code,
+                                                    context_.task_code, sink_code_});
+            });
+            if (topic == nullptr) continue;
+            if (settings_.batch && messages_.size() > first && messages_.back().topic == *topic) {
                 messages_.back().payload += ',';
             } else {
                 close_array(first);
-                messages_.push_back(
-                    {std::move(topic), settings_.batch ? "[" : "", settings_.qos, settings_.retain});
+                messages_.push_back({*topic, settings_.batch ? "[" : "", settings_.qos, settings_.retain});
             }
             json_.append(messages_.back().payload, batch, sample);
         }
@@ -166,12 +164,13 @@ class MqttSink : public Sink {
     std::vector<Acknowledgement> publish_fitting() {
         constexpr std::size_t kHeaders = 16;  // fixed header, packet identifier, lengths
         const auto most = publisher_->largest_packet();
+        if (most == 0) return publisher_->publish(messages_);
         std::vector<Acknowledgement> answers(messages_.size());
         std::vector<Publisher::Message> fitting;
         std::vector<std::size_t> places;
         for (std::size_t i = 0; i < messages_.size(); ++i) {
             const auto size = messages_[i].topic.size() + messages_[i].payload.size() + kHeaders;
-            if (most != 0 && size > most) {
+            if (size > most) {
                 answers[i] = {false, MQTTREASONCODE_PACKET_TOO_LARGE};
             } else {
                 fitting.push_back(std::move(messages_[i]));
@@ -199,6 +198,7 @@ class MqttSink : public Sink {
     const std::string sink_code_;
     Publisher::Interrupt interrupt_;
     std::unique_ptr<Publisher> publisher_;
+    PointCache<std::string> topics_;
     SampleJson json_;
     std::vector<Publisher::Message> messages_;
     std::vector<std::size_t> ends_;  // of each record's messages

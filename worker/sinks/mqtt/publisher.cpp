@@ -21,7 +21,9 @@ void Publisher::finish(Slot& slot, bool ok, int reason) {
     slot.done = true;
     slot.answer = {ok, reason};
     ++answered_;
-    interrupt_.changed.notify_all();
+    heard_ = steady_clock::now();
+    // Nobody is woken for less than is waited for.
+    if (answered_ >= wanted_) interrupt_.changed.notify_all();
 }
 
 void Publisher::lose(std::string why) {
@@ -233,16 +235,21 @@ std::vector<Acknowledgement> Publisher::publish(const std::vector<Message>& mess
         // All of the last call's are answered, or the connection is not used any more.
         const std::lock_guard lock{interrupt_.mutex};
         slots_.clear();
+        slots_.resize(messages.size());
+        for (auto& slot : slots_) slot.owner = this;
         answered_ = 0;
     }
     bool failed = false;
+    std::size_t answered = 0;  // that are known of
     // Until `count` answers are there. False: nothing more will come.
     const auto wait = [&](std::size_t count) {
         std::unique_lock lock{interrupt_.mutex};
+        heard_ = steady_clock::now();
+        wanted_ = count;
         while (answered_ < count) {
-            const auto before = answered_;
-            const bool moved = interrupt_.changed.wait_for(
-                lock, settings_.timeout, [&] { return answered_ != before || is_lost_ || interrupt_.set; });
+            const auto silent = heard_ + settings_.timeout;
+            const bool moved = interrupt_.changed.wait_until(
+                lock, silent, [&] { return answered_ >= count || is_lost_ || interrupt_.set; });
             if (interrupt_.set) {
                 trouble_ = error(ErrorKind::kUnavailable, "publishing was interrupted");
                 return false;
@@ -251,29 +258,26 @@ std::vector<Acknowledgement> Publisher::publish(const std::vector<Message>& mess
                 trouble_ = error(ErrorKind::kUnavailable, lost_);
                 return false;
             }
-            if (!moved) {
+            if (!moved && steady_clock::now() >= heard_ + settings_.timeout) {
                 trouble_ = error(ErrorKind::kTimeout,
                                  fmt::format("the broker did not acknowledge a message within {} ms",
                                              settings_.timeout.count()));
                 return false;
             }
         }
+        answered = answered_;
         return true;
     };
     for (std::size_t i = 0; i < messages.size() && !failed; ++i) {
-        if (i >= window_ && !wait(i - window_ + 1)) failed = true;
-        if (failed) break;
-        Slot* slot = nullptr;
-        {
-            const std::lock_guard lock{interrupt_.mutex};
-            slot = &slots_.emplace_back();
-            slot->owner = this;
-        }
-        if (!send(messages[i], *slot)) failed = true;
+        // One answer makes room for one message. Waiting for more would stop both sides: what is sent carries
+        // the kernel's own acknowledgement, without which a broker may hold back the answers that are to
+        // come.
+        failed = (i >= answered + window_ && !wait(i - window_ + 1)) || !send(messages[i], slots_[i]);
     }
     if (!failed) wait(messages.size());
     std::vector<Acknowledgement> answers(messages.size());
     const std::lock_guard lock{interrupt_.mutex};
+    wanted_ = 0;
     for (std::size_t i = 0; i < slots_.size(); ++i) answers[i] = slots_[i].answer;
     return answers;
 }

@@ -4,6 +4,7 @@
 // Threads: the sink's, but for interrupt(). paho's threads only fill in outcomes.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -80,7 +81,9 @@ class Publisher {
     std::string lost_;
     bool is_lost_ = false;
     std::size_t answered_ = 0;
-    std::deque<Slot> slots_;  // of the messages in hand
+    std::size_t wanted_ = 0;                         // who waits is woken from so many answers on
+    std::chrono::steady_clock::time_point heard_{};  // the last answer
+    std::deque<Slot> slots_;                         // of the messages in hand
     std::size_t window_ = 0;
     std::size_t largest_packet_ = 0;
     Error trouble_;
