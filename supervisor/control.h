@@ -151,8 +151,7 @@ class Control {
     virtual LogPage all_logs(const LogQuery& query) = 0;
     // Records that a sink refused for good: see supervisor/dead_letters.h. Retry and clear are audited; their
     // answer has the tasks that had letters. kNotFound: no such task.
-    virtual Result<DeadLetterPage> dead_letters(const DeadLetterScope& scope, std::size_t page,
-                                                std::size_t page_size) = 0;
+    virtual Result<DeadLetterPage> dead_letters(const DeadLetterQuery& query) = 0;
     virtual Result<std::vector<DeadLetterChange>> retry_dead_letters(const DeadLetterScope& scope,
                                                                      const Actor& actor) = 0;
     virtual Result<std::vector<DeadLetterChange>> clear_dead_letters(const DeadLetterScope& scope,

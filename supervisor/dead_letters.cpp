@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <tuple>
 
 #include "common/data_paths.h"
 #include "supervisor/logs/backward_lines.h"
@@ -97,6 +98,37 @@ Json shown(Json letter, const std::string& task_code, bool waits) {
             {"samples", std::move(letter.at("samples"))}};
 }
 
+// ASCII letters only, as everywhere: other scripts have no case to ignore.
+bool contains_ignoring_case(std::string_view text, std::string_view part) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return std::search(text.begin(), text.end(), part.begin(), part.end(),
+                       [&](char a, char b) { return lower(a) == lower(b); }) != text.end();
+}
+
+// At a character's boundary.
+std::string cut_text(std::string text, std::size_t most) {
+    if (text.size() <= most) return text;
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0) == 0x80) --most;
+    text.resize(most);
+    return text;
+}
+
+bool fits(const Json& letter, std::string_view task_code, std::string_view q) {
+    return q.empty() || contains_ignoring_case(task_code, q) ||
+           contains_ignoring_case(text_of(letter, "sink_code"), q) ||
+           contains_ignoring_case(text_of(letter, "reason"), q);
+}
+
+// Texts count by their beginning: a reason may be long. The id ends in the number of the delivery, in as many
+// digits as it takes for texts to be in the order of numbers.
+DeadLetterPlace place_of(const Json& letter, const std::string& task_code, const std::string& sort) {
+    constexpr std::size_t kLongestValue = 256;
+    const auto value = sort == "task_code" ? task_code : text_of(letter, sort.c_str());
+    return {cut_text(value, kLongestValue),
+            fmt::format("{}/{}/{:0>20}", task_code, cut_text(text_of(letter, "sink_code"), kLongestValue),
+                        letter.at("seq").dump())};
+}
+
 // Calls `take(letter)` for every letter of a file and its older part, newest first, until it answers false.
 template <class Take>
 void each_letter(const std::string& path, Take take) {
@@ -124,22 +156,25 @@ bool move_file(const std::string& from, const std::string& to) {
 }  // namespace
 
 DeadLetterPage list_dead_letters(const std::string& data_dir, std::span<const std::string> tasks,
-                                 const std::string& sink_code, std::size_t page, std::size_t page_size) {
+                                 const DeadLetterQuery& query) {
     struct Found {
-        std::string rejected_at;
-        std::uint64_t order = 0;  // in which they were read: newest first within a file
+        DeadLetterPlace place;
         std::string line;
         const std::string* task = nullptr;
         bool waits = false;
     };
-    const auto newer = [](const Found& a, const Found& b) {
-        return a.rejected_at != b.rejected_at ? a.rejected_at > b.rejected_at : a.order < b.order;
+    const auto first = [&](const DeadLetterPlace& a, const DeadLetterPlace& b) {
+        const auto left = std::tie(a.value, a.id);
+        const auto right = std::tie(b.value, b.id);
+        return query.descending ? right < left : left < right;
     };
+    const auto comes_first = [&](const Found& a, const Found& b) { return first(a.place, b.place); };
     DeadLetterPage out;
-    std::vector<Found> newest;  // a heap: the oldest of those kept is its front
-    const auto most = page * page_size;
+    std::vector<Found> kept;  // a heap: the last of those kept is its front
+    // One more than the page tells whether more follow.
+    const auto skipped = query.after ? 0 : (query.page - 1) * query.page_size;
+    const auto most = skipped + query.page_size + 1;
     std::uint64_t read = 0;
-    std::uint64_t order = 0;
     const auto look = [&](const std::string& path, const std::string& task, bool waits) {
         std::uint64_t before = 0;
         each_letter(path, [&](std::string_view line, const BackwardLines& lines) {
@@ -150,18 +185,21 @@ DeadLetterPage list_dead_letters(const std::string& data_dir, std::span<const st
                 ++out.damaged;
                 return read < kMostDeadLetterBytes;
             }
+            if (!fits(letter, task, query.q)) return read < kMostDeadLetterBytes;
             ++out.total;
-            newest.push_back({text_of(letter, "rejected_at"), order++, std::string{line}, &task, waits});
-            std::push_heap(newest.begin(), newest.end(), newer);
-            if (newest.size() > most) {
-                std::pop_heap(newest.begin(), newest.end(), newer);
-                newest.pop_back();
+            auto place = place_of(letter, task, query.sort);
+            if (query.after && !first(*query.after, place)) return read < kMostDeadLetterBytes;
+            kept.push_back({std::move(place), std::string{line}, &task, waits});
+            std::push_heap(kept.begin(), kept.end(), comes_first);
+            if (kept.size() > most) {
+                std::pop_heap(kept.begin(), kept.end(), comes_first);
+                kept.pop_back();
             }
             return read < kMostDeadLetterBytes;
         });
     };
     for (const auto& task : tasks) {
-        for (const auto& files : files_of(data_dir, task, sink_code)) {
+        for (const auto& files : files_of(data_dir, task, query.scope.sink_code)) {
             if (read >= kMostDeadLetterBytes) break;
             look(files.path, task, false);
             for (auto waiting = files.waiting.rbegin(); waiting != files.waiting.rend(); ++waiting) {
@@ -170,9 +208,13 @@ DeadLetterPage list_dead_letters(const std::string& data_dir, std::span<const st
         }
     }
     out.complete = read < kMostDeadLetterBytes;
-    std::sort(newest.begin(), newest.end(), newer);
-    for (auto i = (page - 1) * page_size; i < newest.size(); ++i) {
-        out.items.push_back(shown(letter_of(newest[i].line), *newest[i].task, newest[i].waits));
+    std::sort(kept.begin(), kept.end(), comes_first);
+    if (kept.size() == most) {
+        kept.pop_back();
+        out.last = kept.back().place;
+    }
+    for (auto i = skipped; i < kept.size(); ++i) {
+        out.items.push_back(shown(letter_of(kept[i].line), *kept[i].task, kept[i].waits));
     }
     return out;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,12 +22,29 @@ struct DeadLetterScope {
     std::string sink_code;
 };
 
+// Where a letter stands in a list: by the member it is sorted by, then by what is its own.
+struct DeadLetterPlace {
+    std::string value;
+    std::string id;
+};
+
+struct DeadLetterQuery {
+    DeadLetterScope scope = {};
+    std::string q = {};                // in the reason, the task's code or the sink's
+    std::string sort = "rejected_at";  // or "task_code", "sink_code", "reason"
+    bool descending = true;
+    std::size_t page = 1;
+    std::size_t page_size = 50;
+    std::optional<DeadLetterPlace> after = {};  // the page begins behind it; `page` does not count
+};
+
 struct DeadLetterPage {
-    // {id, task_code, sink_code, state, seq, rejected_at, reason, samples}, newest first.
+    // {id, task_code, sink_code, state, seq, rejected_at, reason, samples}.
     std::vector<proto::Json> items;
-    std::uint64_t total = 0;
-    std::uint64_t damaged = 0;  // lines that are no letters
-    bool complete = true;       // false: more lies on disk than one call reads
+    std::uint64_t total = 0;              // that fit the query
+    std::optional<DeadLetterPlace> last;  // of this page; unset on the last one
+    std::uint64_t damaged = 0;            // lines that are no letters
+    bool complete = true;                 // false: more lies on disk than one call reads
 };
 
 // What was moved or cleared, of one task.
@@ -41,7 +59,7 @@ inline constexpr std::uint64_t kMostDeadLetterBytes = 64U << 20;  // read by one
 
 // `tasks`: the codes of the tasks that are looked at.
 DeadLetterPage list_dead_letters(const std::string& data_dir, std::span<const std::string> tasks,
-                                 const std::string& sink_code, std::size_t page, std::size_t page_size);
+                                 const DeadLetterQuery& query);
 // Moves the letters of one task to where its worker finds them. kBusy: too many wait there already.
 Result<DeadLetterChange> retry_dead_letters(const std::string& data_dir, const std::string& task_code,
                                             const std::string& sink_code);

@@ -76,8 +76,7 @@ class Supervisor final : public Control {
     Result<SampleBatch> stored_samples(const StoredQuestion& question) override;
     Result<LogPage> logs(const std::string& task_code, const LogQuery& query) override;
     LogPage all_logs(const LogQuery& query) override;
-    Result<DeadLetterPage> dead_letters(const DeadLetterScope& scope, std::size_t page,
-                                        std::size_t page_size) override;
+    Result<DeadLetterPage> dead_letters(const DeadLetterQuery& query) override;
     Result<std::vector<DeadLetterChange>> retry_dead_letters(const DeadLetterScope& scope,
                                                              const Actor& actor) override;
     Result<std::vector<DeadLetterChange>> clear_dead_letters(const DeadLetterScope& scope,

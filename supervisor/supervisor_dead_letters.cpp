@@ -20,11 +20,10 @@ Result<std::vector<std::string>> tasks_in(const Plant& plant, const DeadLetterSc
 
 }  // namespace
 
-Result<DeadLetterPage> Supervisor::dead_letters(const DeadLetterScope& scope, std::size_t page,
-                                                std::size_t page_size) {
-    const auto tasks = tasks_in(*plant(), scope);
+Result<DeadLetterPage> Supervisor::dead_letters(const DeadLetterQuery& query) {
+    const auto tasks = tasks_in(*plant(), query.scope);
     if (!tasks) return tasks.error();
-    return list_dead_letters(loop_->settings_.server.data_dir, *tasks, scope.sink_code, page, page_size);
+    return list_dead_letters(loop_->settings_.server.data_dir, *tasks, query);
 }
 
 Result<std::vector<DeadLetterChange>> Supervisor::change_dead_letters(LetterChange change, const char* action,

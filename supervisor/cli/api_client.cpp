@@ -360,13 +360,22 @@ Result<std::vector<Json>> ApiClient::get_all(const std::string& path) {
     constexpr std::size_t kPageSize = 1000;
     const auto joint = path.find('?') == std::string::npos ? '?' : '&';
     std::vector<Json> all;
+    std::string place;
     for (std::size_t page = 1;; ++page) {
-        const auto answer = get(fmt::format("{}{}page={}&page_size={}", path, joint, page, kPageSize));
+        const auto answer = get(fmt::format("{}{}page_size={}{}", path, joint, kPageSize, place));
         if (!answer) return answer.error();
         auto items = items_of(*answer);
         const auto got = items.size();
         std::move(items.begin(), items.end(), std::back_inserter(all));
-        if (got == 0 || static_cast<double>(all.size()) >= number_of(*answer, "total")) return all;
+        if (got == 0) return all;
+        // By cursor, so that a row that comes or goes meanwhile neither repeats nor skips another.
+        if (const auto next = answer->find("next"); next != answer->end()) {
+            if (!next->is_string()) return all;
+            place = "&cursor=" + next->get<std::string>();
+        } else {
+            if (static_cast<double>(all.size()) >= number_of(*answer, "total")) return all;
+            place = fmt::format("&page={}", page + 1);
+        }
     }
 }
 

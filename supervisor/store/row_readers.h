@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,13 @@
 #include "supervisor/store/store.h"
 
 namespace fieldwarden::supervisor {
+
+// The condition of PageRequest::before behind "table" or "table WHERE …"; "" when there is none.
+inline std::string older_than(const std::optional<std::int64_t>& before, std::string_view table_and_where) {
+    if (!before) return {};
+    const bool conditional = table_and_where.find(" WHERE ") != std::string_view::npos;
+    return fmt::format(" {} id < {}", conditional ? "AND" : "WHERE", *before);
+}
 
 // Reads one row column by column, left to right; keeps the first thing that does not decode.
 template <class Columns>

@@ -84,14 +84,17 @@ auto page_of(SqlDatabase& database, std::string_view columns, const std::string&
     const auto counted = count->bind(values...).step();
     if (!counted) return counted.error();
     out.total = static_cast<std::uint64_t>(count->integer(0));
-    auto rows = database.prepare(
-        fmt::format("SELECT {} FROM {} ORDER BY id DESC LIMIT ? OFFSET ?", columns, table_and_where));
+    auto rows = database.prepare(fmt::format("SELECT {} FROM {}{} ORDER BY id DESC LIMIT ? OFFSET ?", columns,
+                                             table_and_where, older_than(page.before, table_and_where)));
     if (!rows) return rows.error();
     const std::int64_t size = std::clamp<std::uint32_t>(page.page_size, 1, 1000);
-    const std::int64_t before = (std::max<std::int64_t>(page.page, 1) - 1) * size;
-    auto items = collect(rows->bind(values..., size, before), what, read_row);
+    const std::int64_t skipped = (std::max<std::int64_t>(page.page, 1) - 1) * size;
+    // One more than asked for tells whether more follow.
+    auto items = collect(rows->bind(values..., size + 1, skipped), what, read_row);
     if (!items) return items.error();
     out.items = std::move(*items);
+    out.more = out.items.size() > static_cast<std::size_t>(size);
+    if (out.more) out.items.pop_back();
     return out;
 }
 

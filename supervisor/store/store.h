@@ -93,11 +93,14 @@ struct ImportJob {
 struct PageRequest {
     std::uint32_t page = 1;        // from 1
     std::uint32_t page_size = 50;  // 1 to 1000
+    // Only what is older than the row of this id: a page that begins there, whatever has come or gone since.
+    std::optional<std::int64_t> before = {};
 };
 template <class T>
 struct Page {
     std::vector<T> items;
     std::uint64_t total = 0;
+    bool more = false;  // older rows follow
 };
 
 struct SessionFilter {

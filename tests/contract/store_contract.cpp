@@ -299,6 +299,28 @@ TEST_P(StoreContract, SessionsAreFilteredAndPagedNewestFirst) {
     EXPECT_EQ(ids({.task_id = 1, .task_code = "T5"}, {}).second, 0U);
 }
 
+TEST_P(StoreContract, APageBehindAnIdIsTheSameWhateverHasComeSince) {
+    for (int i = 1; i <= 5; ++i) ASSERT_TRUE(store_->add_session(a_session("T1")));
+    const auto first = store_->sessions({}, {1, 2});
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_TRUE(first->more);
+    ASSERT_TRUE(store_->add_session(a_session("T1")));
+    const auto second = store_->sessions({}, {1, 2, first->items.back().session_id});
+    ASSERT_TRUE(second) << second.error().message;
+    ASSERT_EQ(second->items.size(), 2U);
+    EXPECT_EQ(second->items.front().session_id, 3);
+    EXPECT_TRUE(second->more);
+    EXPECT_EQ(second->total, 6U);
+    const auto last = store_->sessions({.task_code = "T1"}, {1, 2, 2});
+    ASSERT_EQ(last->items.size(), 1U);
+    EXPECT_FALSE(last->more);
+    EXPECT_FALSE(store_->sessions({}, {1, 6})->more);
+    // Tables without a condition of their own.
+    EXPECT_TRUE(store_->import_jobs({1, 2, 2})->items.empty());
+    EXPECT_TRUE(store_->audit({1, 2, 1})->items.empty());
+    EXPECT_TRUE(store_->alerts({}, {1, 2, 1})->items.empty());
+}
+
 TEST_P(StoreContract, SessionIdsMayBeGivenByTheCallerAndStillOnlyRise) {
     auto session = a_session("T1");
     session.session_id = 1000;

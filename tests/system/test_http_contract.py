@@ -170,6 +170,21 @@ def test_lists_take_page_size_and_sort(server, contract):  # noqa: F811
         assert server.call("get", path, params={"page_size": 1001}).status_code == 400, path
 
 
+def test_what_is_created_says_where_it_is(server):  # noqa: F811
+    for path, fields in {
+        "sites": {"site_code": "LS", "site_name": "x"},
+        "alert-rules": {"code": "LRULE", "kind": "process_state"},
+        "alert-channels": {"code": "LCHANNEL", "type": "log"},
+        "silences": {"ends_at": TOMORROW},
+        "users": {"username": "luser", "password": "a long password", "role": "viewer"},
+    }.items():
+        made = server.call("post", f"/api/v1/{path}", json=fields)
+        assert made.status_code == 201, made.text
+        assert made.headers["Location"] == f"/api/v1/{path}/{made.json()['id']}"
+        assert server.call("get", made.headers["Location"]).json() == made.json(), path
+        assert server.call("delete", made.headers["Location"]).status_code == 204, path
+
+
 def test_both_aliases_and_the_trailing_slash(server):  # noqa: F811
     expected = server.call("get", "/api/v1/sites").json()
     for path in ("/api/v1/sites/", "/api/config/sites", "/api/config/sites/", "/api/acquisition/sites/"):

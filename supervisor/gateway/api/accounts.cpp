@@ -149,12 +149,12 @@ HttpResponse change_own_password(const HttpRequest& request, Context& context) {
 }
 
 HttpResponse list_users(const HttpRequest& request, Context& context) {
-    const auto query =
-        read_list_query(request, {"id", "username", "role", "disabled", "created_at", "last_login_at"});
+    const auto query = read_list_query(
+        request, {"id", "username", "role", "disabled", "created_at", "last_login_at"}, Cursors::kTaken);
     if (!query) return query.error();
     std::vector<Json> rows;
     for (const auto& user : context.accounts.users()) rows.push_back(user_json(user));
-    return list_response(std::move(rows), *query, {"username", "role"});
+    return list_response(std::move(rows), *query, Listed{{"username", "role"}});
 }
 
 HttpResponse create_user(const HttpRequest& request, Context& context) {
@@ -208,7 +208,8 @@ HttpResponse remove_user(const HttpRequest& request, Context& context) {
 
 HttpResponse list_tokens(const HttpRequest& request, Context& context) {
     const auto query = read_list_query(
-        request, {"id", "name", "username", "role", "created_at", "expires_at", "last_used_at"});
+        request, {"id", "name", "username", "role", "created_at", "expires_at", "last_used_at"},
+        Cursors::kTaken);
     if (!query) return query.error();
     std::vector<Json> rows;
     for (const auto& token : context.accounts.tokens()) {
@@ -217,7 +218,7 @@ HttpResponse list_tokens(const HttpRequest& request, Context& context) {
         if (request.identity.role != Role::kAdmin && owner->id != request.identity.user_id) continue;
         rows.push_back(token_json(token, owner->username));
     }
-    return list_response(std::move(rows), *query, {"name", "username", "role"});
+    return list_response(std::move(rows), *query, Listed{{"name", "username", "role"}});
 }
 
 HttpResponse create_token(const HttpRequest& request, Context& context) {

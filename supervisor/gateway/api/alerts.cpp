@@ -8,6 +8,7 @@
 
 #include "supervisor/gateway/api/handlers.h"
 #include "supervisor/gateway/api/json_input.h"
+#include "supervisor/gateway/api/store_list.h"
 #include "supervisor/gateway/context.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -15,9 +16,6 @@ namespace fieldwarden::supervisor::gateway {
 using proto::Json;
 
 namespace {
-
-// A search or an order that the store does not know is done here, over at most this many of the newest.
-constexpr std::size_t kMostSorted = 20'000;
 
 template <class E>
 OrRefusal<std::optional<E>> read_choice(const HttpRequest& request, std::string_view name) {
@@ -77,9 +75,10 @@ HttpResponse outcome_response(AlertDocumentKind kind, const AlertConfig::Outcome
 }  // namespace
 
 HttpResponse list_alerts(const HttpRequest& request, Context& context) {
-    const auto query =
-        read_list_query(request, {"id", "timestamp", "severity", "state", "count", "first_at", "last_at",
-                                  "process_name", "device_code", "point_code", "error_type"});
+    const auto query = read_list_query(request,
+                                       {"id", "timestamp", "severity", "state", "count", "first_at",
+                                        "last_at", "process_name", "device_code", "point_code", "error_type"},
+                                       Cursors::kTaken);
     if (!query) return query.error();
     const auto filter = read_filter(request);
     if (!filter) return filter.error();
@@ -90,23 +89,9 @@ HttpResponse list_alerts(const HttpRequest& request, Context& context) {
         const auto now = open.find(row.alert.id);
         return proto::to_json(now == open.end() ? row.alert : now->second.alert);
     };
-    auto& store = context.services.store;
-    if (query->q.empty() && query->sort.empty()) {
-        const auto page = store.alerts(*filter, query->page);
-        if (!page) return problem(page.error());
-        Json items = Json::array();
-        for (const auto& row : page->items) items.push_back(json_of(row));
-        return page_response(std::move(items), query->page, page->total);
-    }
-    std::vector<Json> rows;
-    for (PageRequest part{1, 1000}; rows.size() < kMostSorted; ++part.page) {
-        const auto page = store.alerts(*filter, part);
-        if (!page) return problem(page.error());
-        for (const auto& row : page->items) rows.push_back(json_of(row));
-        if (page->items.size() < part.page_size) break;
-    }
-    return list_response(std::move(rows), *query,
-                         {"message", "process_name", "device_code", "point_code", "error_type"});
+    return store_list(
+        *query, {{"message", "process_name", "device_code", "point_code", "error_type"}},
+        [&](PageRequest page) { return context.services.store.alerts(*filter, page); }, json_of);
 }
 
 HttpResponse show_alert(const HttpRequest& request, Context& context) {
@@ -152,17 +137,23 @@ HttpResponse test_alert_channel(const HttpRequest& request, Context& context) {
 
 HttpResponse list_alert_documents(AlertDocumentKind kind, const HttpRequest& request, Context& context) {
     const auto query = read_list_query(
-        request, {"id", "code", "name", "kind", "type", "enabled", "severity", "starts_at", "ends_at"});
+        request, {"id", "code", "name", "kind", "type", "enabled", "severity", "starts_at", "ends_at"},
+        Cursors::kTaken);
     if (!query) return query.error();
     return list_response(context.services.alerts.config().list(kind), *query,
-                         {"code", "name", "kind", "type", "message", "comment", "created_by"});
+                         Listed{{"code", "name", "kind", "type", "message", "comment", "created_by"}});
 }
 
 HttpResponse create_alert_document(AlertDocumentKind kind, const HttpRequest& request, Context& context) {
     const auto body = read_object(request);
     if (!body) return body.error();
     const auto outcome = context.services.alerts.config().create(kind, *body, actor_of(request));
-    return outcome_response(kind, outcome, *body, request, 201);
+    auto response = outcome_response(kind, outcome, *body, request, 201);
+    if (outcome.ok()) {
+        response.headers.emplace_back("Location",
+                                      fmt::format("{}/{}", request.path, outcome.item["id"].dump()));
+    }
+    return response;
 }
 
 HttpResponse show_alert_document(AlertDocumentKind kind, const HttpRequest& request, Context& context) {

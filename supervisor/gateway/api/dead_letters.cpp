@@ -9,7 +9,7 @@ using proto::Json;
 
 namespace {
 
-// So deep a list is looked into; what lies behind is found by task and sink.
+// So deep a list is looked into by number; what lies behind is found by cursor, task or sink.
 constexpr std::uint64_t kDeepest = 10'000;
 
 DeadLetterScope scope_of(const HttpRequest& request) {
@@ -43,20 +43,37 @@ HttpResponse changes_response(const Result<std::vector<DeadLetterChange>>& chang
 }  // namespace
 
 HttpResponse list_dead_letters(const HttpRequest& request, Context& context) {
-    const auto query = read_list_query(request, {});
-    if (!query) return query.error();
-    const auto& page = query->page;
+    const auto list =
+        read_list_query(request, {"rejected_at", "task_code", "sink_code", "reason"}, Cursors::kTaken);
+    if (!list) return list.error();
+    const auto& page = list->page;
     if (std::uint64_t{page.page} * page.page_size > kDeepest) {
-        return bad_parameter("page", "page times page_size is at most 10000; narrow it by task_code",
-                             std::to_string(page.page));
+        return bad_parameter(
+            "page", "page times page_size is at most 10000; follow `next`, or narrow it by task_code",
+            std::to_string(page.page));
     }
-    const auto scope = scope_of(request);
-    const auto found = context.services.control.dead_letters(scope, page.page, page.page_size);
+    DeadLetterQuery query{
+        .scope = scope_of(request), .q = list->q, .page = page.page, .page_size = page.page_size};
+    if (!list->sort.empty()) {
+        query.sort = list->sort;
+        query.descending = list->descending;
+    }
+    if (list->after) {
+        const auto& [value, id] = *list->after;
+        if (!value.is_string() || !id.is_string()) {
+            return bad_parameter("cursor", "the `next` of a page of this list", "");
+        }
+        query.after = DeadLetterPlace{value.get<std::string>(), id.get<std::string>()};
+    }
+    const auto found = context.services.control.dead_letters(query);
     if (!found) return problem(found.error());
+    const auto next =
+        found->last ? Json(list->cursor_at({found->last->value, found->last->id})) : Json(nullptr);
     return json_response({{"items", found->items},
                           {"page", page.page},
                           {"page_size", page.page_size},
                           {"total", found->total},
+                          {"next", next},
                           {"complete", found->complete},
                           {"damaged_lines", found->damaged}});
 }

@@ -5,6 +5,7 @@
 
 #include "supervisor/gateway/api/handlers.h"
 #include "supervisor/gateway/api/json_input.h"
+#include "supervisor/gateway/api/record_json.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/plant_index.h"
 #include "supervisor/plant/state_map.h"
@@ -36,7 +37,7 @@ OrRefusal<const Record*> read_record(const HttpRequest& request, const PlantInde
 OrRefusal<StatisticsQuery> read_statistics_query(const HttpRequest& request, const PlantIndex& index,
                                                  const Services& services) {
     StatisticsQuery query;
-    auto list = read_list_query(request, {"device_code", "device_name"});
+    auto list = read_list_query(request, {"device_code", "device_name"}, Cursors::kTaken);
     if (!list) return list.error();
     query.list = std::move(*list);
     const auto type = read_record(request, index, Kind::kDeviceType, "type_code");
@@ -94,9 +95,8 @@ Json device_json(const PlantIndex& index, const Record& device, const Spent& spe
             {"online_rate", std::round(std::min(share, 1.0) * 10'000) / 100}};
 }
 
-// The devices asked for, sorted, and cut to one page; `total` is how many there are on all pages.
-std::vector<const Record*> choose_devices(const PlantIndex& index, const StatisticsQuery& query,
-                                          std::uint64_t& total) {
+// The devices asked for, sorted, and cut to one page.
+RecordPage choose_devices(const PlantIndex& index, const StatisticsQuery& query) {
     const auto& list = query.list;
     const auto name = [](const Record* device) { return cell_of(Kind::kDevice, *device, "device_name"); };
     std::vector<const Record*> devices;
@@ -107,18 +107,7 @@ std::vector<const Record*> choose_devices(const PlantIndex& index, const Statist
                            contains_ignoring_case(name(&device), list.q);
         if (found) devices.push_back(&device);
     }
-    if (!list.sort.empty()) {
-        std::ranges::stable_sort(devices, [&](const Record* a, const Record* b) {
-            if (list.descending) std::swap(a, b);
-            return list.sort == "device_name" ? name(a) < name(b) : a->code() < b->code();
-        });
-    }
-    total = devices.size();
-    const auto before = std::size_t{list.page.page - 1} * list.page.page_size;
-    devices.erase(devices.begin(),
-                  devices.begin() + static_cast<std::ptrdiff_t>(std::min(before, devices.size())));
-    if (devices.size() > list.page.page_size) devices.resize(list.page.page_size);
-    return devices;
+    return page_of_records(Kind::kDevice, std::move(devices), list);
 }
 
 }  // namespace
@@ -128,8 +117,8 @@ HttpResponse device_statistics(const HttpRequest& request, Context& context) {
     const auto index = context.indexes.current();
     const auto query = read_statistics_query(request, *index, services);
     if (!query) return query.error();
-    std::uint64_t total = 0;
-    const auto devices = choose_devices(*index, *query, total);
+    const auto chosen = choose_devices(*index, *query);
+    const auto& devices = chosen.records;
     std::vector<std::string> codes;
     for (const auto* device : devices) codes.emplace_back(device->code());
     const auto counted = services.store.state_times(codes, query->day.date);
@@ -150,7 +139,8 @@ HttpResponse device_statistics(const HttpRequest& request, Context& context) {
                           {"day", format_day(day.date)},
                           {"page", page.page},
                           {"page_size", page.page_size},
-                          {"total", total}});
+                          {"total", chosen.total},
+                          {"next", chosen.last ? Json(query->list.cursor_at(*chosen.last)) : Json(nullptr)}});
 }
 
 }  // namespace fieldwarden::supervisor::gateway

@@ -8,6 +8,7 @@
 #include "supervisor/gateway/api/handlers.h"
 #include "supervisor/gateway/api/json_input.h"
 #include "supervisor/gateway/api/rules.h"
+#include "supervisor/gateway/api/store_list.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/import_desk.h"
 #include "supervisor/gateway/plant_index.h"
@@ -175,24 +176,13 @@ HttpResponse create_import_job(const HttpRequest& request, Context& context) {
 }
 
 HttpResponse list_import_jobs(const HttpRequest& request, Context& context) {
-    const auto query = read_list_query(request, {"id", "file_name", "status", "created_at", "created_by"});
+    const auto query =
+        read_list_query(request, {"id", "file_name", "status", "created_at", "created_by"}, Cursors::kTaken);
     if (!query) return query.error();
-    auto& store = context.services.store;
-    if (query->q.empty() && query->sort.empty()) {
-        const auto page = store.import_jobs(query->page);
-        if (!page) return problem(page.error());
-        Json items = Json::array();
-        for (const auto& job : page->items) items.push_back(job_json(job, false));
-        return page_response(std::move(items), query->page, page->total);
-    }
-    std::vector<Json> rows;
-    for (PageRequest part{1, 1000};; ++part.page) {
-        const auto page = store.import_jobs(part);
-        if (!page) return problem(page.error());
-        for (const auto& job : page->items) rows.push_back(job_json(job, false));
-        if (page->items.size() < part.page_size) break;
-    }
-    return list_response(std::move(rows), *query, {"file_name", "status", "created_by"});
+    return store_list(
+        *query, {{"file_name", "status", "created_by"}},
+        [&](PageRequest page) { return context.services.store.import_jobs(page); },
+        [](const ImportJob& job) { return job_json(job, false); });
 }
 
 HttpResponse show_import_job(const HttpRequest& request, Context& context) {

@@ -214,7 +214,7 @@ OrRefusal<std::optional<bool>> read_flag(const HttpRequest& request, std::string
 }
 
 OrRefusal<ListQuery> read_list_query(const HttpRequest& request,
-                                     const std::vector<std::string_view>& sortable) {
+                                     const std::vector<std::string_view>& sortable, Cursors cursors) {
     ListQuery query;
     const auto page = read_integer(request, "page", 1, 1'000'000);
     if (!page) return page.error();
@@ -229,12 +229,23 @@ OrRefusal<ListQuery> read_list_query(const HttpRequest& request,
         query.descending = true;
         sort.remove_prefix(1);
     }
-    if (!sort.empty() && std::ranges::find(sortable, sort) == sortable.end()) {
+    if ((!sort.empty() || query.descending) && std::ranges::find(sortable, sort) == sortable.end()) {
         std::string names;
         for (const auto name : sortable) names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
         return bad_parameter("sort", fmt::format("one of {}; a leading '-' for descending", names), sort);
     }
     query.sort = sort;
+    if (const auto cursor = request.query_value("cursor")) {
+        if (cursors == Cursors::kNone) return bad_parameter("cursor", "this list has no cursors", *cursor);
+        if (request.query_value("page")) {
+            return bad_parameter("cursor", "a cursor takes the place of page; send one of them", *cursor);
+        }
+        query.after = read_cursor(*cursor, query.order());
+        if (!query.after) {
+            return bad_parameter("cursor", "the `next` of a page of this list, asked for in the same order",
+                                 *cursor);
+        }
+    }
     return query;
 }
 
@@ -256,6 +267,15 @@ HttpResponse page_response(Json items, const PageRequest& page, std::uint64_t to
         {{"items", std::move(items)}, {"page", page.page}, {"page_size", page.page_size}, {"total", total}});
 }
 
+HttpResponse page_response(Json items, const ListQuery& query, std::uint64_t total,
+                           const std::optional<Place>& last) {
+    return json_response({{"items", std::move(items)},
+                          {"page", query.page.page},
+                          {"page_size", query.page.page_size},
+                          {"total", total},
+                          {"next", last ? Json(query.cursor_at(*last)) : Json(nullptr)}});
+}
+
 HttpResponse written_page_response(std::string_view items, const PageRequest& page, std::uint64_t total) {
     HttpResponse response;
     response.body.reserve(items.size() + 80);
@@ -275,17 +295,24 @@ bool contains_ignoring_case(std::string_view text, std::string_view part) {
            std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end();
 }
 
+namespace {
+
+void keep_found(std::vector<Json>& rows, const std::string& q,
+                const std::vector<std::string_view>& searched) {
+    if (q.empty()) return;
+    std::erase_if(rows, [&](const Json& row) {
+        return std::ranges::none_of(searched, [&](std::string_view name) {
+            const auto& member = member_or_null(row, std::string(name));
+            return member.is_string() && contains_ignoring_case(member.get_ref<const std::string&>(), q);
+        });
+    });
+}
+
+}  // namespace
+
 HttpResponse list_response(std::vector<Json> rows, const ListQuery& query,
                            const std::vector<std::string_view>& searched) {
-    if (!query.q.empty()) {
-        std::erase_if(rows, [&](const Json& row) {
-            return std::ranges::none_of(searched, [&](std::string_view name) {
-                const auto& member = member_or_null(row, std::string(name));
-                return member.is_string() &&
-                       contains_ignoring_case(member.get_ref<const std::string&>(), query.q);
-            });
-        });
-    }
+    keep_found(rows, query.q, searched);
     if (!query.sort.empty()) {
         std::ranges::stable_sort(rows, [&](const Json& a, const Json& b) {
             const auto& left = member_or_null(a, query.sort);
@@ -299,6 +326,35 @@ HttpResponse list_response(std::vector<Json> rows, const ListQuery& query,
     Json items = Json::array();
     for (auto i = begin; i < end; ++i) items.push_back(std::move(rows[i]));
     return page_response(std::move(items), query.page, total);
+}
+
+HttpResponse list_response(std::vector<Json> rows, const ListQuery& query, const Listed& listed) {
+    keep_found(rows, query.q, listed.searched);
+    const auto place_of = [&](const Json& row) {
+        return Place{query.sort.empty() ? Json(nullptr) : sort_value(member_or_null(row, query.sort)),
+                     member_or_null(row, listed.id)};
+    };
+    const bool descending = query.sort.empty() ? listed.newest_first : query.descending;
+    if (!query.sort.empty()) {
+        std::vector<std::pair<Place, Json>> placed;
+        placed.reserve(rows.size());
+        for (auto& row : rows) {
+            auto place = place_of(row);
+            placed.emplace_back(std::move(place), std::move(row));
+        }
+        std::sort(placed.begin(), placed.end(), [&](const auto& a, const auto& b) {
+            return descending ? before(b.first, a.first) : before(a.first, b.first);
+        });
+        for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = std::move(placed[i].second);
+    }
+    const auto total = rows.size();
+    const auto cut = cut_page(total, query.page.page, query.page.page_size, query.after, descending,
+                              [&](std::size_t i) { return place_of(rows[i]); });
+    std::optional<Place> last;
+    if (cut.end < total && cut.end > cut.begin) last = place_of(rows[cut.end - 1]);
+    Json items = Json::array();
+    for (auto i = cut.begin; i < cut.end; ++i) items.push_back(std::move(rows[i]));
+    return page_response(std::move(items), query, total, last);
 }
 
 }  // namespace fieldwarden::supervisor::gateway

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "supervisor/gateway/api/paging.h"
 #include "supervisor/gateway/problem.h"
 #include "supervisor/store/store.h"
 #include "supervisor/workbook/language.h"
@@ -51,15 +52,24 @@ class Members {
 // A JSON value as an error shows it, cut to a readable length.
 std::string shown(const proto::Json& value);
 
-// page, page_size, q and sort of a list. `sort` is a member's name, with a leading '-' for descending.
+// page, page_size, q, sort and cursor of a list. `sort` is a member's name, with a leading '-' for
+// descending.
 struct ListQuery {
     PageRequest page;
     std::string q;
     std::string sort;
     bool descending = false;
+    std::optional<Place> after;  // of the cursor: the page begins behind it
+
+    // As the parameter has it: what a cursor belongs to.
+    [[nodiscard]] std::string order() const { return (descending ? "-" : "") + sort; }
+    [[nodiscard]] std::string cursor_at(const Place& place) const { return write_cursor(order(), place); }
 };
+// Whether a list has cursors. One that has none refuses the parameter instead of beginning again and again.
+enum class Cursors : std::uint8_t { kNone, kTaken };
 OrRefusal<ListQuery> read_list_query(const HttpRequest& request,
-                                     const std::vector<std::string_view>& sortable);
+                                     const std::vector<std::string_view>& sortable,
+                                     Cursors cursors = Cursors::kNone);
 
 OrRefusal<std::optional<std::int64_t>> read_integer(const HttpRequest& request, std::string_view name,
                                                     std::int64_t least, std::int64_t most);
@@ -77,9 +87,19 @@ Actor actor_of(const HttpRequest& request);
 HttpResponse page_response(proto::Json items, const PageRequest& page, std::uint64_t total);
 // … whose items are JSON texts already, joined by commas.
 HttpResponse written_page_response(std::string_view items, const PageRequest& page, std::uint64_t total);
+// … and "next": the cursor of what is behind `last`, which is unset on the last page.
+HttpResponse page_response(proto::Json items, const ListQuery& query, std::uint64_t total,
+                           const std::optional<Place>& last);
 // Searches, sorts and cuts rows that are all at hand.
 HttpResponse list_response(std::vector<proto::Json> rows, const ListQuery& query,
                            const std::vector<std::string_view>& searched);
+// … with cursors: `id` is the member that is unique, and `rows` come in its order.
+struct Listed {
+    std::vector<std::string_view> searched;
+    std::string id = "id";
+    bool newest_first = false;  // greatest id first
+};
+HttpResponse list_response(std::vector<proto::Json> rows, const ListQuery& query, const Listed& listed);
 bool contains_ignoring_case(std::string_view text, std::string_view part);
 
 }  // namespace fieldwarden::supervisor::gateway

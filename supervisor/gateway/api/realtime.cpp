@@ -7,6 +7,7 @@
 
 #include "supervisor/gateway/api/handlers.h"
 #include "supervisor/gateway/api/json_input.h"
+#include "supervisor/gateway/api/record_json.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/plant_index.h"
 
@@ -24,7 +25,7 @@ struct RealtimeQuery {
 
 OrRefusal<RealtimeQuery> read_realtime_query(const HttpRequest& request, Context& context) {
     RealtimeQuery query;
-    auto list = read_list_query(request, {"device_code", "device_name"});
+    auto list = read_list_query(request, {"device_code", "device_name"}, Cursors::kTaken);
     if (!list) return list.error();
     query.list = std::move(*list);
     const auto dynamic = read_flag(request, "use_dynamic_fields");
@@ -58,6 +59,8 @@ class RealtimeTable {
     [[nodiscard]] const RealtimeQuery& query() const { return query_; }
     [[nodiscard]] const std::vector<const Record*>& rows() const { return rows_; }
     [[nodiscard]] std::uint64_t total() const { return total_; }
+    // The cursor of the page behind this one; null when there is none.
+    [[nodiscard]] Json next() const { return last_ ? Json(query_.list.cursor_at(*last_)) : Json(nullptr); }
     [[nodiscard]] const Json& columns() const { return columns_; }
     [[nodiscard]] const Record* row_of(std::string_view device_code) const {
         const auto found = by_code_.find(device_code);
@@ -122,18 +125,10 @@ class RealtimeTable {
                        !contains_ignoring_case(name(device), list.q);
             });
         }
-        if (!list.sort.empty()) {
-            std::ranges::stable_sort(devices, [&](const Record* a, const Record* b) {
-                if (list.descending) std::swap(a, b);
-                return list.sort == "device_name" ? name(a) < name(b) : a->code() < b->code();
-            });
-        }
-        total_ = devices.size();
-        const auto begin =
-            std::min<std::size_t>(devices.size(), std::size_t{list.page.page - 1} * list.page.page_size);
-        const auto end = std::min<std::size_t>(devices.size(), begin + list.page.page_size);
-        rows_.assign(devices.begin() + static_cast<std::ptrdiff_t>(begin),
-                     devices.begin() + static_cast<std::ptrdiff_t>(end));
+        auto page = page_of_records(Kind::kDevice, std::move(devices), list);
+        rows_ = std::move(page.records);
+        total_ = page.total;
+        last_ = std::move(page.last);
         for (const auto* device : rows_) by_code_.emplace(device->code(), device);
     }
 
@@ -144,6 +139,7 @@ class RealtimeTable {
     std::vector<const Record*> rows_;
     std::map<std::string_view, const Record*> by_code_;
     std::uint64_t total_ = 0;
+    std::optional<Place> last_;
 };
 
 // Which devices have a live connection, in whichever task: `connection_status.<task>.<device>`.
@@ -179,11 +175,8 @@ Json page_json(const RealtimeTable& table, const OnlineDevices& devices, const L
     for (const auto* device : table.rows())
         items.push_back(table.row(*device, devices.online(std::string{device->code()}), live));
     const auto& page = table.query().list.page;
-    return {{"items", std::move(items)},
-            {"columns", table.columns()},
-            {"page", page.page},
-            {"page_size", page.page_size},
-            {"total", table.total()}};
+    return {{"items", std::move(items)},   {"columns", table.columns()}, {"page", page.page},
+            {"page_size", page.page_size}, {"total", table.total()},     {"next", table.next()}};
 }
 
 // What a subscriber of the table has been told, and what an event adds to it.

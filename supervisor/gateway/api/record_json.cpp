@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 #include "common/options.h"
-#include "supervisor/gateway/api/json_input.h"
 #include "supervisor/workbook/workbook.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -207,6 +207,47 @@ std::vector<std::string> cells_from_json(Kind kind, const Json& body, const Reco
         if (!as_shown) cells[index] = std::move(*cell);
     }
     return cells;
+}
+
+namespace {
+
+// By a member's name: numbers by value, everything else by text.
+Place place_of(Kind kind, const Record& record, std::string_view sort) {
+    if (sort.empty() || sort == "id") return {nullptr, record.id};
+    const auto& schema = schema_of(kind);
+    const auto& field = schema.fields[schema.index_of(sort)];
+    const auto cell = cell_of(kind, record, field.name);
+    if (field.type == FieldType::kInteger || field.type == FieldType::kNumber) {
+        return {cell.empty() ? Json(nullptr) : Json(std::strtod(std::string(cell).c_str(), nullptr)),
+                record.id};
+    }
+    // The order must not tell what is hidden in an address.
+    return {field.type == FieldType::kAddress ? sort_text(masked_cell(field, cell)) : sort_text(cell),
+            record.id};
+}
+
+}  // namespace
+
+RecordPage page_of_records(Kind kind, std::vector<const Record*> records, const ListQuery& query) {
+    if (!query.sort.empty()) {
+        std::vector<std::pair<Place, const Record*>> placed;
+        placed.reserve(records.size());
+        for (const auto* record : records) placed.emplace_back(place_of(kind, *record, query.sort), record);
+        std::sort(placed.begin(), placed.end(), [&](const auto& a, const auto& b) {
+            return query.descending ? before(b.first, a.first) : before(a.first, b.first);
+        });
+        for (std::size_t i = 0; i < records.size(); ++i) records[i] = placed[i].second;
+    }
+    const auto at = [&](std::size_t i) { return place_of(kind, *records[i], query.sort); };
+    const auto cut =
+        cut_page(records.size(), query.page.page, query.page.page_size, query.after, query.descending, at);
+    RecordPage page;
+    page.total = records.size();
+    if (cut.end < records.size() && cut.end > cut.begin) page.last = at(cut.end - 1);
+    records.resize(cut.end);
+    records.erase(records.begin(), records.begin() + static_cast<std::ptrdiff_t>(cut.begin));
+    page.records = std::move(records);
+    return page;
 }
 
 }  // namespace fieldwarden::supervisor::gateway

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "supervisor/gateway/api/json_input.h"
 #include "supervisor/gateway/problem.h"
 #include "supervisor/plant/plant.h"
 
@@ -23,5 +24,13 @@ proto::Json record_json(Kind kind, const Record& record);
 // wrong type and unknown ones are added to `errors`.
 std::vector<std::string> cells_from_json(Kind kind, const proto::Json& body, const Record* stored,
                                          std::vector<FieldError>& errors);
+
+// One page of records that are given in the order of the plant, which is that of their ids.
+struct RecordPage {
+    std::vector<const Record*> records;
+    std::uint64_t total = 0;    // on all pages
+    std::optional<Place> last;  // of this page; unset on the last one
+};
+RecordPage page_of_records(Kind kind, std::vector<const Record*> records, const ListQuery& query);
 
 }  // namespace fieldwarden::supervisor::gateway

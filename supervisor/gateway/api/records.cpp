@@ -96,17 +96,6 @@ HttpResponse record_response(Kind kind, const Plant& plant, const std::string& c
     return response;
 }
 
-// Compares cells as what they are: numbers by value, text by text.
-bool cell_less(FieldType type, std::string_view a, std::string_view b) {
-    if (type == FieldType::kInteger || type == FieldType::kNumber) {
-        const auto number = [](std::string_view text) {
-            return text.empty() ? -HUGE_VAL : std::strtod(std::string(text).c_str(), nullptr);
-        };
-        return number(a) < number(b);
-    }
-    return a < b;
-}
-
 bool matches(const KindSchema& schema, const Record& record, std::string_view q) {
     for (std::size_t i = 0; i < schema.fields.size(); ++i) {
         // Options, URLs and addresses may hold secrets, which a search must not be able to guess.
@@ -143,22 +132,10 @@ HttpResponse list_page(Kind kind, const Plant& plant, const ListQuery& query, co
         });
         if (chosen && (query.q.empty() || matches(schema, record, query.q))) records.push_back(&record);
     }
-    if (query.sort == "id") {
-        std::ranges::stable_sort(records, {}, [](const Record* record) { return record->id; });
-    } else if (!query.sort.empty()) {
-        const auto& field = schema.fields[schema.index_of(query.sort)];
-        std::ranges::stable_sort(records, [&](const Record* a, const Record* b) {
-            return cell_less(field.type, cell_of(kind, *a, field.name), cell_of(kind, *b, field.name));
-        });
-    }
-    if (query.descending) std::ranges::reverse(records);
-
-    const auto begin =
-        std::min<std::size_t>(records.size(), std::size_t{query.page.page - 1} * query.page.page_size);
-    const auto end = std::min<std::size_t>(records.size(), begin + query.page.page_size);
+    const auto page = page_of_records(kind, std::move(records), query);
     Json items = Json::array();
-    for (auto i = begin; i < end; ++i) items.push_back(record_json(kind, *records[i]));
-    return page_response(std::move(items), query.page, records.size());
+    for (const auto* record : page.records) items.push_back(record_json(kind, *record));
+    return page_response(std::move(items), query, page.total, page.last);
 }
 
 // What tells one list of the plant from another.
@@ -184,7 +161,7 @@ HttpResponse list_records(Kind kind, const HttpRequest& request, Context& contex
         if (field.type != FieldType::kOptions && field.type != FieldType::kUrl)
             sortable.push_back(field.name);
     }
-    const auto query = read_list_query(request, sortable);
+    const auto query = read_list_query(request, sortable, Cursors::kTaken);
     if (!query) return query.error();
     const auto filters = read_filters(request, schema);
     if (!filters) return filters.error();

@@ -8,6 +8,7 @@
 #include "common/history/history_reader.h"
 #include "supervisor/gateway/api/handlers.h"
 #include "supervisor/gateway/api/json_input.h"
+#include "supervisor/gateway/api/store_list.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/plant_index.h"
 
@@ -17,8 +18,6 @@ using proto::Json;
 
 namespace {
 
-// A search or an order that the store does not know is done here, over at most this many of the newest.
-constexpr std::uint64_t kMostSorted = 20'000;
 constexpr std::size_t kMostPointCodes = 1000;
 
 const std::vector<std::string_view> kSortable{"session_id", "task_id",    "task_code",   "status",
@@ -71,29 +70,16 @@ OrRefusal<proto::SessionStatus> session_of(const HttpRequest& request, Context& 
 }
 
 HttpResponse sessions_response(const HttpRequest& request, Context& context, SessionFilter filter) {
-    const auto query = read_list_query(request, kSortable);
+    const auto query = read_list_query(request, kSortable, Cursors::kTaken);
     if (!query) return query.error();
     const auto task_id = read_integer(request, "task_id", 0, INT64_MAX);
     if (!task_id) return task_id.error();
     filter.task_id = *task_id;
     if (const auto code = request.query_value("task_code")) filter.task_code = std::string(*code);
-    auto& store = context.services.store;
-
-    if (query->q.empty() && query->sort.empty()) {
-        const auto page = store.sessions(filter, query->page);
-        if (!page) return problem(page.error());
-        Json items = Json::array();
-        for (const auto& row : page->items) items.push_back(session_json(row, context.services.bus));
-        return page_response(std::move(items), query->page, page->total);
-    }
-    std::vector<Json> rows;
-    for (PageRequest part{1, 1000}; rows.size() < kMostSorted; ++part.page) {
-        const auto page = store.sessions(filter, part);
-        if (!page) return problem(page.error());
-        for (const auto& row : page->items) rows.push_back(session_json(row, context.services.bus));
-        if (page->items.size() < part.page_size) break;
-    }
-    return list_response(std::move(rows), *query, {"task_code", "status", "error_message"});
+    return store_list(
+        *query, {{"task_code", "status", "error_message"}, "session_id"},
+        [&](PageRequest page) { return context.services.store.sessions(filter, page); },
+        [&](const proto::SessionStatus& row) { return session_json(row, context.services.bus); });
 }
 
 // --- data points ---

@@ -6,6 +6,7 @@
 
 #include "supervisor/gateway/api/handlers.h"
 #include "supervisor/gateway/api/json_input.h"
+#include "supervisor/gateway/api/store_list.h"
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/plant_index.h"
 #include "supervisor/gateway/problem.h"
@@ -17,8 +18,6 @@ namespace fieldwarden::supervisor::gateway {
 using proto::Json;
 
 namespace {
-
-constexpr std::uint64_t kMostSorted = 20'000;
 
 constexpr std::string_view kStatusTopic = "process_status.";
 
@@ -161,24 +160,12 @@ HttpResponse list_events(const HttpRequest& request, Context& context) {
 }
 
 HttpResponse list_audit(const HttpRequest& request, Context& context) {
-    const auto query = read_list_query(request, {"id", "timestamp", "actor", "action", "subject"});
+    const auto query =
+        read_list_query(request, {"id", "timestamp", "actor", "action", "subject"}, Cursors::kTaken);
     if (!query) return query.error();
-    auto& store = context.services.store;
-    if (query->q.empty() && query->sort.empty()) {
-        const auto page = store.audit(query->page);
-        if (!page) return problem(page.error());
-        Json items = Json::array();
-        for (const auto& entry : page->items) items.push_back(audit_json(entry));
-        return page_response(std::move(items), query->page, page->total);
-    }
-    std::vector<Json> rows;
-    for (PageRequest part{1, 1000}; rows.size() < kMostSorted; ++part.page) {
-        const auto page = store.audit(part);
-        if (!page) return problem(page.error());
-        for (const auto& entry : page->items) rows.push_back(audit_json(entry));
-        if (page->items.size() < part.page_size) break;
-    }
-    return list_response(std::move(rows), *query, {"actor", "role", "remote", "action", "subject"});
+    return store_list(
+        *query, {{"actor", "role", "remote", "action", "subject"}},
+        [&](PageRequest page) { return context.services.store.audit(page); }, audit_json);
 }
 
 HttpResponse verify_audit(const HttpRequest&, Context& context) {

@@ -83,13 +83,17 @@ auto page_of(Connection& connection, std::string_view columns, const std::string
     if (!count) return count.error();
     out.total = static_cast<std::uint64_t>(count->integer(0, 0));
     const std::int64_t size = std::clamp<std::uint32_t>(page.page_size, 1, 1000);
-    const std::int64_t before = (std::max<std::int64_t>(page.page, 1) - 1) * size;
-    auto items = collect(connection,
-                         fmt::format("SELECT {} FROM {} ORDER BY id DESC LIMIT {} OFFSET {}", columns,
-                                     table_and_where, size, before),
-                         what, read_row, values...);
+    const std::int64_t skipped = (std::max<std::int64_t>(page.page, 1) - 1) * size;
+    // One more than asked for tells whether more follow.
+    auto items =
+        collect(connection,
+                fmt::format("SELECT {} FROM {}{} ORDER BY id DESC LIMIT {} OFFSET {}", columns,
+                            table_and_where, older_than(page.before, table_and_where), size + 1, skipped),
+                what, read_row, values...);
     if (!items) return items.error();
     out.items = std::move(*items);
+    out.more = out.items.size() > static_cast<std::size_t>(size);
+    if (out.more) out.items.pop_back();
     return out;
 }
 

@@ -58,6 +58,28 @@ TEST_F(DeadLettersApi, ListsNewestFirstOverFilesAndSinks) {
     EXPECT_EQ(call("GET", "/api/v1/dead-letters?page=11&page_size=1000").status, 400);
 }
 
+TEST_F(DeadLettersApi, AreSearchedSortedAndWalkedThrough) {
+    write(file("a"), line("a", 9, "2026-11-22T10:00:01.000Z") + line("a", 10, "2026-11-22T10:00:01.000Z"));
+    write(file("b"), line("b", 3, "2026-11-22T10:00:03.000Z"));
+    EXPECT_EQ(seqs("?q=NO%20SUCH"), (std::vector{3, 10, 9}));
+    EXPECT_EQ(seqs("?q=nothing"), std::vector<int>{});
+    EXPECT_EQ(seqs("?sort=sink_code"), (std::vector{9, 10, 3}));
+    EXPECT_EQ(seqs("?sort=-sink_code"), (std::vector{3, 10, 9}));
+    EXPECT_EQ(call("GET", "/api/v1/dead-letters?sort=seq").status, 400);
+
+    auto page = call("GET", "/api/v1/dead-letters?page_size=2").json();
+    EXPECT_EQ(page["items"][1]["seq"], 10);
+    ASSERT_TRUE(page["next"].is_string());
+    // Newer ones and one that is sent on its way again move nothing.
+    write(file("a"), line("a", 11, "2026-11-22T10:00:09.000Z"));
+    std::filesystem::rename(file("b"), file("b") + ".retry.1");
+    page = call("GET", "/api/v1/dead-letters?page_size=2&cursor=" + page["next"].get<std::string>()).json();
+    ASSERT_EQ(page["items"].size(), 1U);
+    EXPECT_EQ(page["items"][0]["seq"], 9);
+    EXPECT_EQ(page["total"], 4);
+    EXPECT_TRUE(page["next"].is_null());
+}
+
 TEST_F(DeadLettersApi, TornAndHostileLinesAreLeftOutAndCounted) {
     const auto good = line("a", 1, "2026-11-22T10:00:01.000Z");
     write(file("a"), std::string("\0\xff\n", 3) + "{\"seq\": 1}\n[]\n" + std::string(100'000, '[') + "\n" +

@@ -296,10 +296,10 @@ Result<LogPage> FakeControl::logs(const std::string& task_code, const LogQuery& 
     return page;
 }
 
-Result<DeadLetterPage> FakeControl::dead_letters(const DeadLetterScope& scope, std::size_t page,
-                                                 std::size_t page_size) {
-    const std::vector tasks{scope.task_code.empty() ? std::string{"T1"} : scope.task_code};
-    return list_dead_letters(letters_dir, tasks, scope.sink_code, page, page_size);
+Result<DeadLetterPage> FakeControl::dead_letters(const DeadLetterQuery& query) {
+    const auto& task = query.scope.task_code;
+    const std::vector tasks{task.empty() ? std::string{"T1"} : task};
+    return list_dead_letters(letters_dir, tasks, query);
 }
 
 Result<std::vector<DeadLetterChange>> FakeControl::retry_dead_letters(const DeadLetterScope& scope,

@@ -42,8 +42,7 @@ class FakeControl : public Control {
     Result<LogPage> logs(const std::string& task_code, const LogQuery& query) override;
     LogPage all_logs(const LogQuery& query) override;
     // Of the files under letters_dir, which the test fills.
-    Result<DeadLetterPage> dead_letters(const DeadLetterScope& scope, std::size_t page,
-                                        std::size_t page_size) override;
+    Result<DeadLetterPage> dead_letters(const DeadLetterQuery& query) override;
     Result<std::vector<DeadLetterChange>> retry_dead_letters(const DeadLetterScope& scope,
                                                              const Actor& actor) override;
     Result<std::vector<DeadLetterChange>> clear_dead_letters(const DeadLetterScope& scope,

@@ -101,13 +101,16 @@ export const api = {
   remove: <T>(path: string, query?: Query) => json<T>('DELETE', withQuery(path, query)),
 }
 
-/** Every page of a list, a thousand at a time. */
+/** Every page of a list, a thousand at a time; by cursor where there are, so that rows that come or go meanwhile
+ *  neither repeat nor skip others. */
 export async function all<T>(path: string, query: Query = {}): Promise<T[]> {
   const items: T[] = []
-  for (let page = 1; ; ++page) {
-    const part = await api.get<{ items: T[]; total: number }>(path, { ...query, page, page_size: 1000 })
+  let place: Query = {}
+  for (let page = 2; ; ++page) {
+    const part = await api.get<{ items: T[]; total: number; next?: string | null }>(path, { ...query, ...place, page_size: 1000 })
     items.push(...part.items)
-    if (!part.items.length || items.length >= part.total) return items
+    if (!part.items.length || part.next === null || (part.next === undefined && items.length >= part.total)) return items
+    place = part.next === undefined ? { page } : { cursor: part.next }
   }
 }
 
