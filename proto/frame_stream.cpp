@@ -4,8 +4,17 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace fieldwarden::proto {
+
+namespace {
+
+// A configuration may take megabytes, and comes once: so much room is kept for the frames that come all the
+// time.
+constexpr std::size_t kKeptRoom = 64U << 10;
+
+}  // namespace
 
 bool append_frame(const Message& message, Bytes& out) {
     const auto frames = encode(message);
@@ -31,7 +40,10 @@ Result<std::size_t> FrameReader::frame_size(ByteSpan head) const {
 }
 
 Result<FrameReader::Frame> FrameReader::next(ByteSpan& bytes) {
-    if (std::exchange(taken_, false)) begun_.clear();
+    if (std::exchange(taken_, false)) {
+        begun_.clear();
+        if (begun_.capacity() > kKeptRoom) begun_.shrink_to_fit();
+    }
     const auto frame_of = [](ByteSpan whole) {
         return Frame{whole.first(4), whole.subspan(kFrameHead), true};
     };

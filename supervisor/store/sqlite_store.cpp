@@ -195,6 +195,8 @@ Result<PlantPtr> SqliteStore::apply(const ChangeSet& changes, std::uint64_t expe
     if (stored) {
         const std::lock_guard lock{writer_.mutex};
         if (!newest_ || newest_->revision < (*stored)->revision) newest_ = *stored;
+        // The pages that a change went through are not asked for again soon.
+        (void)writer_.database.execute("PRAGMA shrink_memory");
     }
     return stored;
 }
