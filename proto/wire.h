@@ -244,8 +244,8 @@ struct QueryStore {
     std::optional<Range> range;  // unset: the newest sample of every point
 };
 // Tells the worker that its supervisor lives. Every kBeatsPerAck-th heartbeat is answered, and the one behind
-// Finished.
-inline constexpr std::uint64_t kBeatsPerAck = 4;
+// Finished. A worker of an older build takes twelve unanswered ones for the supervisor's end.
+inline constexpr std::uint64_t kBeatsPerAck = 8;
 struct BeatAck {
     std::uint64_t seq = 0;
 };

@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "common/clock.h"
+#include "proto/wire.h"
 #include "supervisor/fleet/worker_launch.h"
 #include "supervisor/gateway/tls.h"
 #include "supervisor/listen_address.h"
@@ -482,6 +483,12 @@ void check_together(const Settings& s, SettingsProblems& problems) {
         wrong(fmt::format(
             "worker.heartbeat_timeout = {} must be at least twice worker.heartbeat_interval = {}",
             format_duration(s.worker.heartbeat_timeout), format_duration(s.worker.heartbeat_interval)));
+    }
+    // Not every report is answered: a worker must not take what is usual for its supervisor's end.
+    if (const auto least = 2 * static_cast<int>(proto::kBeatsPerAck) * s.worker.heartbeat_interval;
+        s.worker.orphan_grace < least) {
+        wrong(fmt::format("worker.orphan_grace = {} must be at least {}, 16 times worker.heartbeat_interval",
+                          format_duration(s.worker.orphan_grace), format_duration(least)));
     }
     if (s.restart.longest_delay < s.restart.first_delay) {
         wrong("restart.longest_delay is shorter than restart.first_delay");

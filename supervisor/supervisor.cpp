@@ -20,7 +20,9 @@ namespace {
 // A little less than the time between two heartbeats, so that each is shown when it comes: those of a
 // thousand workers are spread over the second, and to show all of them at a tick is a burst for who listens.
 constexpr milliseconds kStatusInterval{900};
-constexpr std::chrono::seconds kSampleInterval{5};
+// Of a process; those of a large fleet are looked at less often between two health checks.
+constexpr milliseconds kSampleInterval{5'000};
+constexpr milliseconds kSampleIntervalPerTask{15};
 constexpr std::chrono::seconds kSessionSaveInterval{30};
 constexpr std::chrono::seconds kNotSentInterval{5};
 constexpr milliseconds kLastWords{50};  // time for a worker's Finished to arrive after its end
@@ -122,18 +124,22 @@ void SupervisorLoop::on_beat(TaskRuntime& task, proto::Heartbeat&& beat) {
                                                  : 0;
     spool_dropped_ += beat.spool_dropped - std::min(beat.spool_dropped, dropped_before);
     task.take_beat(std::move(beat), now, clock_.utc_now());
-    if (!worker.sampled_at || now - *worker.sampled_at >= kSampleInterval) {
-        worker.sampled_at = now;
-        if (const auto usage = worker.sampler.sample(static_cast<pid_t>(worker.process->pid()), now)) {
-            worker.usage = *usage;
-        }
-    }
+    sample(worker, std::max(kSampleInterval, kSampleIntervalPerTask * static_cast<int>(tasks_.size())), now);
     if (task.config) pace(task, now);
     task.performance = performance_of(task, clock_.utc_now());
-    bus_.publish_later("performance." + task.code, "performance_metrics",
+    bus_.publish_later(task.performance_topic, "performance_metrics",
                        [metrics = *task.performance] { return proto::to_json(metrics); });
     task.status_changed = true;
     show_if_due(task, now);
+}
+
+// What the process costs, unless that was measured within `interval`.
+void SupervisorLoop::sample(WorkerTrack& worker, milliseconds interval, MonoTime now) {
+    if (worker.sampled_at && now - *worker.sampled_at < interval) return;
+    worker.sampled_at = now;
+    if (const auto usage = worker.sampler.sample(static_cast<pid_t>(worker.process->pid()), now)) {
+        worker.usage = *usage;
+    }
 }
 
 void SupervisorLoop::on_connection(TaskRuntime& task, proto::ConnectionStatus&& status) {
@@ -311,6 +317,7 @@ void SupervisorLoop::show_if_due(TaskRuntime& task, MonoTime now) {
 
 void SupervisorLoop::check(TaskRuntime& task, MonoTime now) {
     if (task.worker) {
+        sample(*task.worker, kSampleInterval, now);
         task.worker->open_descriptors =
             open_descriptors_of(static_cast<pid_t>(task.worker->process->pid())).value_or(0);
     }
@@ -603,7 +610,7 @@ void SupervisorLoop::show(TaskRuntime& task, bool save_session) {
     const auto now = clock_.mono_now();
     const auto status = std::make_shared<const proto::ProcessStatus>(
         process_status_of(task, now, clock_.utc_now(), worker_launch_->program()));
-    bus_.publish_later("process_status." + task.code, "process_status_update",
+    bus_.publish_later(task.status_topic, "process_status_update",
                        [status] { return proto::to_json(*status); });
     recorder_.show(task, save_session, status);
     task.status_changed = false;

@@ -200,6 +200,8 @@ TaskRuntime& SupervisorLoop::add_task(const Plant& plant, const Record& record) 
     task.code = record.code();
     task.id = record.id;
     task.removed = false;
+    task.status_topic = bus_.topic("process_status." + task.code);
+    task.performance_topic = bus_.topic("performance." + task.code);
     task.protocol = protocol_of(plant, record);
     task.thresholds = thresholds_for(settings_, {});
     set_schedule(task, record);

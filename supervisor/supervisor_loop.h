@@ -64,6 +64,7 @@ class SupervisorLoop {
     void conclude_exit(TaskRuntime& task);
 
     void watch(TaskRuntime& task, MonoTime now);
+    void sample(WorkerTrack& worker, std::chrono::milliseconds interval, MonoTime now);
     void check(TaskRuntime& task, MonoTime now);
     void recover(TaskRuntime& task, const TaskFacts& facts, MonoTime now);
     void pace(TaskRuntime& task, MonoTime now);

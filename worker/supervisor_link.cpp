@@ -23,7 +23,7 @@ constexpr BackoffPolicy kHelloBackoff{milliseconds{1'000}, milliseconds{10'000},
 constexpr BackoffPolicy kConnectBackoff{milliseconds{50}, milliseconds{2'000}, 0.25};
 constexpr milliseconds kLinger{500};
 // Silence of this many heartbeats means that the supervisor behind the connection is not ours any more.
-constexpr int kBeatsOfSilence = 3 * static_cast<int>(proto::kBeatsPerAck);
+constexpr int kBeatsOfSilence = 2 * static_cast<int>(proto::kBeatsPerAck);
 constexpr std::size_t kReadSize = 16U << 10;
 
 }  // namespace

@@ -6,6 +6,14 @@ namespace fieldwarden::supervisor {
 
 using proto::LogLevel;
 
+namespace {
+
+std::string topic_of(const SessionRow& row) {
+    return fmt::format("session.{}", row.session_id);
+}
+
+}  // namespace
+
 Recorder::Recorder(StoreQueue& store, StatusBus& bus, LogHub& logs, LogService& files, const Clock& clock)
     : store_(store), bus_(bus), logs_(logs), files_(files), clock_(clock) {}
 
@@ -22,6 +30,7 @@ void Recorder::open(TaskRuntime& task) {
     session.row.started_at = clock_.utc_now();
     if (task.config) session.row.period_ms = static_cast<double>(task.config->period.count());
     session.saved_at = clock_.mono_now();
+    session.topic = bus_.topic(topic_of(session.row));
     store_.submit(fmt::format("session {}", session.row.session_id), {},
                   [row = session.row](Store& store) -> Status {
                       const auto added = store.add_session(row);
@@ -39,6 +48,7 @@ void Recorder::take_up(TaskRuntime& task, SessionRow row, std::int64_t start_ent
     session.start_entry = start_entry;
     session.launches = launches;
     session.saved_at = clock_.mono_now();
+    session.topic = bus_.topic(topic_of(session.row));
     task.session = std::move(session);
 }
 
@@ -51,9 +61,9 @@ void Recorder::close(TaskRuntime& task, proto::SessionState end, const std::stri
     row.process.reset();
     if (!error.empty()) row.error_message = error;
     save(*task.session);
-    bus_.publish(fmt::format("session.{}", row.session_id), "session_status_update", proto::to_json(row));
+    bus_.publish(topic_of(row), "session_status_update", proto::to_json(row));
     // The session is history now; readers find it in the store.
-    bus_.forget(fmt::format("session.{}", row.session_id));
+    bus_.forget(topic_of(row));
     task.session.reset();
 }
 
@@ -130,12 +140,11 @@ void Recorder::show(TaskRuntime& task, bool save_too,
         session.saved_at = clock_.mono_now();
         save(session);
     }
-    bus_.publish_later(fmt::format("session.{}", session.row.session_id), "session_status_update",
-                       [row = session.row, process] {
-                           auto shown = row;
-                           shown.process = *process;
-                           return proto::to_json(shown);
-                       });
+    bus_.publish_later(session.topic, "session_status_update", [row = session.row, process] {
+        auto shown = row;
+        shown.process = *process;
+        return proto::to_json(shown);
+    });
 }
 
 void Recorder::save(const SessionTrack& session) {

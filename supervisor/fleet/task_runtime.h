@@ -25,6 +25,7 @@
 #include "supervisor/health/recovery.h"
 #include "supervisor/plant/kept_config.h"
 #include "supervisor/plant/schedule.h"
+#include "supervisor/status/status_bus.h"
 
 namespace fieldwarden::supervisor {
 
@@ -50,6 +51,7 @@ struct SessionTrack {
     std::uint64_t delivered_before = 0;
     std::uint64_t errors_before = 0;
     MonoTime saved_at{};
+    StatusBus::Topic topic;  // session.<id>
 };
 
 struct ExitNotice {
@@ -128,6 +130,8 @@ struct TaskRuntime {
 
     bool status_changed = true;
     MonoTime status_due{};
+    StatusBus::Topic status_topic;       // process_status.<code>
+    StatusBus::Topic performance_topic;  // performance.<code>
 
     // Codes of the points by rising number, for `data.<task>`; filled when someone first wants them. They are
     // those of `config`.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "supervisor/status/status_bus.h"
@@ -13,9 +14,9 @@
 namespace fieldwarden::supervisor::gateway {
 
 struct StreamMessage {
-    std::string name;      // the SSE event name; unused on a WebSocket
-    std::uint64_t id = 0;  // the SSE id: the bus's seq
-    std::string text;      // one JSON text
+    std::string_view name;  // the SSE event name, a literal; unused on a WebSocket
+    std::uint64_t id = 0;   // the SSE id: the bus's seq
+    std::string text;       // one JSON text
 };
 
 struct StreamPlan {

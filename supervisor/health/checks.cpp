@@ -263,7 +263,7 @@ int health_score(const std::vector<HealthCheckResult>& results) {
     return weights == 0 ? 100 : std::min(cap, sum / weights);
 }
 
-proto::SystemHealthSummary summarize(const std::vector<TaskHealth>& tasks, UtcTime now) {
+proto::SystemHealthSummary summarize(std::span<const TaskHealth> tasks, UtcTime now) {
     proto::SystemHealthSummary summary;
     summary.last_check_time = now;
     for (const auto& task : tasks) {

@@ -9,7 +9,9 @@
 #include <array>
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/clock.h"
@@ -84,9 +86,9 @@ std::optional<std::string> hung_reason(const TaskFacts& facts, const HealthThres
 
 // The summary of the fleet: one entry per task that is meant to run.
 struct TaskHealth {
-    std::string task_code;
-    std::vector<proto::HealthCheckResult> results;
+    std::string_view task_code;
+    std::span<const proto::HealthCheckResult> results;
 };
-proto::SystemHealthSummary summarize(const std::vector<TaskHealth>& tasks, UtcTime now);
+proto::SystemHealthSummary summarize(std::span<const TaskHealth> tasks, UtcTime now);
 
 }  // namespace fieldwarden::supervisor

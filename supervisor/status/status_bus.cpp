@@ -39,7 +39,20 @@ struct StatusBus::Entry {
     bool active = true;
 };
 
+// The last value of a topic, or of one of its variants.
+struct StatusBus::Slot : std::enable_shared_from_this<Slot> {
+    Slot(std::string its_key, std::shared_ptr<const std::string> of)
+        : key(std::move(its_key)), topic(std::move(of)) {}
+
+    const std::string key;
+    const std::shared_ptr<const std::string> topic;
+    // These with the state's mutex held.
+    EventPtr event;
+    bool listed = false;  // among the last values
+};
+
 struct StatusBus::State {
+    using Slots = std::map<std::string_view, std::shared_ptr<Slot>, std::less<>>;  // by their own keys
     using Entries = std::vector<std::shared_ptr<Entry>>;
 
     mutable std::mutex mutex;
@@ -52,18 +65,19 @@ struct StatusBus::State {
         std::size_t bytes = 0;
     };
     std::deque<Kept> journal;
-    std::map<std::string, EventPtr, std::less<>> last;
+    Slots last;
     // Copied on change: a publisher walks its copy under no lock.
     std::shared_ptr<const Entries> entries = std::make_shared<const Entries>();
 
-    // The places in `last`, whose nodes do not move: most events only replace the last value of their topic,
-    // and a walk down a tree of long keys that begin alike is what costs most in that.
-    std::unordered_map<std::string_view, decltype(last)::iterator> places;
+    // The same for those who know the whole key: a walk down a tree of long keys that begin alike is what
+    // costs most in replacing a last value.
+    std::unordered_map<std::string_view, Slot*> places;
 
     // These with the mutex held.
     EventPtr last_value(std::string_view topic) const;
-    void keep_last(const EventPtr& event);
-    void forget_last(decltype(last)::iterator& at);
+    std::shared_ptr<Slot> slot_of(std::shared_ptr<const std::string> topic, std::string_view variant) const;
+    void keep_last(const EventPtr& event, std::shared_ptr<Slot> slot);
+    Slots::iterator forget_last(Slots::iterator at);
 
     std::shared_ptr<const Entries> listeners() const {
         const std::lock_guard lock{mutex};
@@ -122,16 +136,21 @@ std::string Event::Core::data_text() const {
     return make ? written(make()) : text;
 }
 
-Event::Event(std::uint64_t seq_, UtcTime time_, std::string topic_, std::string type_, std::string variant_,
-             Make make)
-    : Event(std::make_shared<const Core>(Core{
-          seq_, time_, std::move(topic_), std::move(type_), std::move(variant_), std::move(make), {}})) {}
+Event::Event(std::uint64_t seq_, UtcTime time_, std::string topic_, std::string_view type_,
+             std::string variant_, Make make)
+    : Event(std::make_shared<const Core>(Core{seq_,
+                                              time_,
+                                              std::make_shared<const std::string>(std::move(topic_)),
+                                              type_,
+                                              std::move(variant_),
+                                              std::move(make),
+                                              {}})) {}
 
 Event::Event(std::shared_ptr<const Core> core)
     : core_(std::move(core)),
       seq(core_->seq),
       time(core_->time),
-      topic(core_->topic),
+      topic(*core_->topic),
       type(core_->type),
       variant(core_->variant) {}
 
@@ -171,22 +190,35 @@ const std::string& Event::envelope_with_topic() const {
 
 // --- the bus -----------------------------------------------------------------------------------------------
 
-EventPtr StatusBus::publish(std::string topic, std::string type, proto::Json data, bool retain,
+EventPtr StatusBus::publish(std::string topic, std::string_view type, proto::Json data, bool retain,
                             std::string_view variant) {
     // Kept as text, a fifth of what the values take.
     auto text = written(data);
     const auto size = text.size();
-    return publish_event(
-        {0, {}, std::move(topic), std::move(type), std::string{variant}, nullptr, std::move(text)}, size,
-        retain);
+    return publish_event({0,
+                          {},
+                          std::make_shared<const std::string>(std::move(topic)),
+                          type,
+                          std::string{variant},
+                          nullptr,
+                          std::move(text)},
+                         size, retain, nullptr);
 }
 
-EventPtr StatusBus::publish_later(std::string topic, std::string type, Event::Make make) {
-    return publish_event({0, {}, std::move(topic), std::move(type), {}, std::move(make), {}}, kShapeBytes,
-                         true);
+StatusBus::Topic StatusBus::topic(std::string name) const {
+    Topic topic;
+    const std::lock_guard lock{state_->mutex};
+    topic.slot_ = state_->slot_of(std::make_shared<const std::string>(std::move(name)), {});
+    return topic;
 }
 
-EventPtr StatusBus::publish_event(Event::Core core, std::size_t size, bool retain) {
+EventPtr StatusBus::publish_later(const Topic& topic, std::string_view type, Event::Make make) {
+    return publish_event({0, {}, topic.slot_->topic, type, {}, std::move(make), {}}, kShapeBytes, true,
+                         topic.slot_);
+}
+
+EventPtr StatusBus::publish_event(Event::Core core, std::size_t size, bool retain,
+                                  const std::shared_ptr<Slot>& slot) {
     EventPtr published;
     {
         const std::lock_guard lock{state_->mutex};
@@ -195,13 +227,15 @@ EventPtr StatusBus::publish_event(Event::Core core, std::size_t size, bool retai
         auto& journal = state_->journal;
         auto kept = std::make_shared<const Event::Core>(std::move(core));
         published = std::make_shared<const Event>(kept);
+        if (retain) {
+            state_->keep_last(published, slot ? slot : state_->slot_of(kept->topic, kept->variant));
+        }
         journal.push_back({std::move(kept), size});
         state_->journal_bytes += size;
         while (journal.size() > state_->journal_size || state_->journal_bytes > kJournalBytes) {
             state_->journal_bytes -= journal.front().bytes;
             journal.pop_front();
         }
-        if (retain) state_->keep_last(published);
     }
     // Held by name: a loop over what a temporary points to would outlive it, and those who subscribe or leave
     // meanwhile (from a listener or another thread) replace the list.
@@ -218,7 +252,7 @@ void StatusBus::forget(std::string_view topic) {
     const std::lock_guard lock{state_->mutex};
     auto& last = state_->last;
     for (auto at = last.lower_bound(topic); at != last.end() && is_value_of(at->first, topic);) {
-        state_->forget_last(at);
+        at = state_->forget_last(at);
     }
 }
 
@@ -249,31 +283,41 @@ std::vector<EventPtr> StatusBus::last_values(std::string_view prefix) const {
     const std::lock_guard lock{state_->mutex};
     const auto& last = state_->last;
     for (auto at = last.lower_bound(prefix); at != last.end() && at->first.starts_with(prefix); ++at) {
-        found.push_back(at->second);
+        found.push_back(at->second->event);
     }
     return found;
 }
 
 EventPtr StatusBus::State::last_value(std::string_view topic) const {
     const auto at = last.lower_bound(topic);
-    return at != last.end() && is_value_of(at->first, topic) ? at->second : nullptr;
+    return at != last.end() && is_value_of(at->first, topic) ? at->second->event : nullptr;
 }
 
-void StatusBus::State::keep_last(const EventPtr& event) {
+std::shared_ptr<StatusBus::Slot> StatusBus::State::slot_of(std::shared_ptr<const std::string> topic,
+                                                           std::string_view variant) const {
     std::string with_variant;
-    std::string_view key = event->topic;
-    if (!event->variant.empty()) key = with_variant = retain_key(event->topic, event->variant);
-    if (const auto known = places.find(key); known != places.end()) {
-        known->second->second = event;
-        return;
-    }
-    const auto at = last.emplace(key, event).first;
-    places.emplace(at->first, at);
+    std::string_view key = *topic;
+    if (!variant.empty()) key = with_variant = retain_key(*topic, variant);
+    if (const auto known = places.find(key); known != places.end()) return known->second->shared_from_this();
+    return std::make_shared<Slot>(std::string{key}, std::move(topic));
 }
 
-void StatusBus::State::forget_last(decltype(last)::iterator& at) {
-    places.erase(at->first);
-    at = last.erase(at);
+void StatusBus::State::keep_last(const EventPtr& event, std::shared_ptr<Slot> slot) {
+    slot->event = event;
+    if (slot->listed) return;
+    // One that was made before this one, or listed again meanwhile, makes way: its key goes with it.
+    if (const auto other = last.find(slot->key); other != last.end()) forget_last(other);
+    slot->listed = true;
+    places.emplace(slot->key, slot.get());
+    last.emplace(slot->key, std::move(slot));
+}
+
+StatusBus::State::Slots::iterator StatusBus::State::forget_last(Slots::iterator at) {
+    const auto slot = at->second;  // whose key is the map's
+    slot->listed = false;
+    slot->event = nullptr;
+    places.erase(slot->key);
+    return last.erase(at);
 }
 
 EventPtr StatusBus::last_value(std::string_view topic) const {

@@ -29,7 +29,7 @@ namespace fieldwarden::supervisor {
 class Event {
   public:
     using Make = std::function<proto::Json()>;
-    Event(std::uint64_t seq, UtcTime time, std::string topic, std::string type, std::string variant,
+    Event(std::uint64_t seq, UtcTime time, std::string topic, std::string_view type, std::string variant,
           Make make);
 
   private:
@@ -37,7 +37,9 @@ class Event {
     struct Core {
         std::uint64_t seq;
         UtcTime time;
-        std::string topic, type, variant;
+        std::shared_ptr<const std::string> topic;  // shared by all events of it
+        std::string_view type;                     // a literal
+        std::string variant;
         Make make;         // of data that is no text yet
         std::string text;  // the data as JSON, when `make` is empty
 
@@ -51,9 +53,9 @@ class Event {
 
     const std::uint64_t seq;
     const UtcTime time;
-    const std::string& topic;    // "process_status.TASK_001"
-    const std::string& type;     // "process_status_update"
-    const std::string& variant;  // of the topic: "connection" of health_checks.TASK_001; mostly ""
+    const std::string& topic;     // "process_status.TASK_001"
+    const std::string_view type;  // "process_status_update"
+    const std::string& variant;   // of the topic: "connection" of health_checks.TASK_001; mostly ""
 
     // Thread safe. Built at the first call and kept as long as the event.
     [[nodiscard]] const proto::Json& data() const;
@@ -80,11 +82,27 @@ class StatusBus {
 
     // `retain`: the event becomes the topic's last value. Log lines are not retained. A topic that says
     // several things (the five checks of health_checks.<task>) keeps the last value of each `variant`.
-    EventPtr publish(std::string topic, std::string type, proto::Json data, bool retain = true,
+    // `type` is a literal: it is not copied.
+    EventPtr publish(std::string topic, std::string_view type, proto::Json data, bool retain = true,
                      std::string_view variant = {});
-    // The same with data that is made when somebody first wants it, on that reader's thread: `make` holds
-    // copies of all it needs and gives the same every time. Always retained.
-    EventPtr publish_later(std::string topic, std::string type, Event::Make make);
+
+  private:
+    struct Slot;
+
+  public:
+    // A topic that is published every second: its name is made once and its last value found without a
+    // search. Empty until StatusBus::topic() gives it; copies are of the same topic.
+    class Topic {
+        friend class StatusBus;
+        std::shared_ptr<Slot> slot_;
+    };
+    [[nodiscard]] Topic topic(std::string name) const;
+    // With data that is made when somebody first wants it, on that reader's thread: `make` holds copies of
+    // all it needs and gives the same every time. Always retained.
+    EventPtr publish_later(const Topic& topic, std::string_view type, Event::Make make);
+    EventPtr publish_later(std::string name, std::string_view type, Event::Make make) {
+        return publish_later(topic(std::move(name)), type, std::move(make));
+    }
     // Forgets the topic's last values, of every variant (a task was removed).
     void forget(std::string_view topic);
     // Forgets the last value of one variant.
@@ -120,7 +138,9 @@ class StatusBus {
     [[nodiscard]] std::uint64_t last_seq() const;
 
   private:
-    EventPtr publish_event(Event::Core core, std::size_t size, bool retain);
+    // `slot`: of the topic's last value; null: the topic's is looked for when `retain`.
+    EventPtr publish_event(Event::Core core, std::size_t size, bool retain,
+                           const std::shared_ptr<Slot>& slot);
 
     struct Entry;
     struct State;

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "supervisor/health/checks.h"
 
 namespace fieldwarden::supervisor {
@@ -186,10 +188,10 @@ TEST(Health, SummaryCountsTheWorstCheckOfEachTask) {
     auto warned = healthy();
     warned.task_code = "T3";
     warned.log_errors = 3;
-    const auto summary = summarize({{"T1", check_health(healthy(), {}, kNow)},
-                                    {"T2", check_health(dead, {}, kNow)},
-                                    {"T3", check_health(warned, {}, kNow)}},
-                                   kNow);
+    const std::array results{check_health(healthy(), {}, kNow), check_health(dead, {}, kNow),
+                             check_health(warned, {}, kNow)};
+    const std::array<TaskHealth, 3> tasks{{{"T1", results[0]}, {"T2", results[1]}, {"T3", results[2]}}};
+    const auto summary = summarize(tasks, kNow);
     EXPECT_EQ(summary.overall_status, HealthStatus::kCritical);
     EXPECT_EQ(summary.total_processes, 3U);
     EXPECT_EQ(summary.healthy_processes, 1U);

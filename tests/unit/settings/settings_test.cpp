@@ -89,8 +89,11 @@ TEST_F(SettingsTest, BrokenFilesAreToldWithTheirLine) {
 
 TEST_F(SettingsTest, ValuesThatFightEachOtherAreRefused) {
     (void)load_settings(std::nullopt, {},
-                        {{"worker.heartbeat_timeout", "600ms"}, {"restart.longest_delay", "1ms"}}, problems_);
-    EXPECT_THAT(problems_.errors, testing::SizeIs(2));
+                        {{"worker.heartbeat_timeout", "600ms"},
+                         {"worker.orphan_grace", "15s"},
+                         {"restart.longest_delay", "1ms"}},
+                        problems_);
+    EXPECT_THAT(problems_.errors, testing::SizeIs(3));
 }
 
 TEST_F(SettingsTest, SizesTakeUnits) {
