@@ -87,6 +87,14 @@ struct RetentionSettings {
     std::uint32_t statistics_days = 400;  // minutes of devices in their states
 };
 
+struct SignInSettings {
+    milliseconds session_idle{std::chrono::hours{12}};
+    milliseconds session_longest{std::chrono::hours{7 * 24}};
+    // Failures of one name or from one address within the window before the next one has to wait.
+    std::uint32_t failures = 10;
+    milliseconds failures_window{60'000};
+};
+
 struct Settings {
     ServerSettings server;
     WorkerSettings worker;
@@ -96,6 +104,7 @@ struct Settings {
     HistoryConfig history;
     LogSettings log;
     RetentionSettings retention;
+    SignInSettings sign_in;
 };
 
 using Environment = std::map<std::string, std::string>;

@@ -195,13 +195,18 @@ std::string protocol_of(const Plant& plant, const Record& task) {
 
 }  // namespace
 
+TaskRuntime& SupervisorLoop::new_runtime(const std::string& code) {
+    auto& task = tasks_[code];
+    task.code = code;
+    task.status_topic = bus_.topic("process_status." + code);
+    task.performance_topic = bus_.topic("performance." + code);
+    return task;
+}
+
 TaskRuntime& SupervisorLoop::add_task(const Plant& plant, const Record& record) {
-    auto& task = tasks_[std::string{record.code()}];
-    task.code = record.code();
+    auto& task = new_runtime(std::string{record.code()});
     task.id = record.id;
     task.removed = false;
-    task.status_topic = bus_.topic("process_status." + task.code);
-    task.performance_topic = bus_.topic("performance." + task.code);
     task.protocol = protocol_of(plant, record);
     task.thresholds = thresholds_for(settings_, {});
     set_schedule(task, record);
@@ -221,8 +226,7 @@ void SupervisorLoop::take_up_processes(const Desired& desired) {
         auto* known = find(row.task_code);
         if (known == nullptr) {
             // Its task was deleted meanwhile: taken over only to be stopped properly.
-            known = &tasks_[row.task_code];
-            known->code = row.task_code;
+            known = &new_runtime(row.task_code);
             known->removed = true;
         }
         auto& task = *known;

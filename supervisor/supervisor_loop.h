@@ -102,6 +102,7 @@ class SupervisorLoop {
     void recall_stored();
     void set_schedule(TaskRuntime& task, const Record& record);
     void follow_schedule(TaskRuntime& task);
+    TaskRuntime& new_runtime(const std::string& code);
     TaskRuntime& add_task(const Plant& plant, const Record& record);
     void forget_task(const std::string& code);
     void run();

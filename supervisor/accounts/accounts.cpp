@@ -21,8 +21,13 @@ Error no_user(std::int64_t id) {
 
 }  // namespace
 
-Accounts::Accounts(Store& store, const Clock& clock, Passwords& passwords)
-    : store_(store), clock_(clock), passwords_(passwords) {}
+Accounts::Accounts(Store& store, const Clock& clock, Passwords& passwords, Limits limits)
+    : store_(store),
+      clock_(clock),
+      passwords_(passwords),
+      limits_(limits),
+      by_name_(limits.failures),
+      by_remote_(limits.failures) {}
 
 Result<std::optional<std::string>> Accounts::open() {
     const std::lock_guard change{changes_};

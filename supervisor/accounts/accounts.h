@@ -43,13 +43,16 @@ struct UserChange {
 
 class Accounts {
   public:
-    // A session ends after this long without a request, and after kLongestSession in any case.
-    static constexpr std::chrono::hours kSessionIdle{12};
-    static constexpr std::chrono::hours kLongestSession{7 * 24};
+    struct Limits {
+        // A session ends after this long without a request, and after session_longest in any case.
+        std::chrono::milliseconds session_idle{std::chrono::hours{12}};
+        std::chrono::milliseconds session_longest{std::chrono::hours{7 * 24}};
+        FailureThrottle::Limits failures = {};  // of one name, and from one address
+    };
     static constexpr std::size_t kMostSessionsPerUser = 50;  // the oldest goes
     static constexpr std::size_t kMostTokensPerUser = 100;
 
-    Accounts(Store& store, const Clock& clock, Passwords& passwords);
+    Accounts(Store& store, const Clock& clock, Passwords& passwords, Limits limits);
 
     // Reads what is stored. In a store without users it makes the administrator "admin" and returns the
     // one-time password, which is nowhere else.
@@ -108,6 +111,7 @@ class Accounts {
     Store& store_;
     const Clock& clock_;
     Passwords& passwords_;
+    const Limits limits_;
     std::string nobodys_hash_;  // what an unknown user's password is held against
     FailureThrottle by_name_;
     FailureThrottle by_remote_;

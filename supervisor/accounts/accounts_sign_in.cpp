@@ -54,7 +54,8 @@ std::optional<SignedIn> Accounts::identify_session(std::string_view secret) {
     auto& session = found->second.session;
     const auto user = users_.find(session.user_id);
     if (user == users_.end() || user->second.disabled || session.expires_at <= now) return std::nullopt;
-    session.expires_at = std::min<UtcTime>(now + kSessionIdle, session.created_at + kLongestSession);
+    session.expires_at =
+        std::min<UtcTime>(now + limits_.session_idle, session.created_at + limits_.session_longest);
     return signed_in(user->second, session);
 }
 
@@ -119,7 +120,8 @@ Result<Login> Accounts::open_session(const User& verified, const std::string& re
         return make_error(ErrorKind::kConflict, "the user changed while signing in");
     }
     const auto now = clock_.utc_now();
-    WebSession session{hash_of_secret(*secret), user->id, std::move(*csrf), now, now + kSessionIdle};
+    WebSession session{hash_of_secret(*secret), user->id, std::move(*csrf), now,
+                       std::min<UtcTime>(now + limits_.session_idle, now + limits_.session_longest)};
     std::vector<std::pair<UtcTime, std::string>> others;
     {
         const std::lock_guard lock{mutex_};

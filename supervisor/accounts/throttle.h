@@ -12,12 +12,16 @@
 
 namespace fieldwarden::supervisor {
 
-// After kAllowed failures within the window whoever fails again is told to wait. Threads: thread safe.
+// After `allowed` failures within the window whoever fails again is told to wait. Threads: thread safe.
 class FailureThrottle {
   public:
-    static constexpr std::size_t kAllowed = 10;
     static constexpr std::size_t kMostRemotes = 1024;
-    static constexpr std::chrono::seconds kWindow{60};
+
+    struct Limits {
+        std::size_t allowed = 10;
+        std::chrono::milliseconds window{60'000};
+    };
+    explicit FailureThrottle(Limits limits) : limits_(limits) {}
 
     // Counts one failure; the seconds to wait when there were too many.
     std::optional<std::chrono::seconds> fail(const std::string& who, MonoTime now);
@@ -25,6 +29,7 @@ class FailureThrottle {
     void forgive(const std::string& who);
 
   private:
+    const Limits limits_;
     std::mutex mutex_;
     std::unordered_map<std::string, std::deque<MonoTime>> failures_;
 };

@@ -24,7 +24,11 @@ std::string request_id(std::string_view offered) {
 }
 
 Dispatcher::Dispatcher(Context& context, std::unique_ptr<Authenticator> authenticator)
-    : context_(context), authenticator_(std::move(authenticator)), router_(all_routes()) {}
+    : context_(context),
+      authenticator_(std::move(authenticator)),
+      router_(all_routes()),
+      throttle_(
+          {context.services.settings.sign_in.failures, context.services.settings.sign_in.failures_window}) {}
 
 std::variant<Admitted, HttpResponse> Dispatcher::admit(RequestHead head) {
     auto target = parse_target(head.target);

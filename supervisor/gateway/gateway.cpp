@@ -23,12 +23,22 @@
 
 namespace fieldwarden::supervisor {
 
+namespace {
+
+Accounts::Limits limits_of(const SignInSettings& settings) {
+    return {.session_idle = settings.session_idle,
+            .session_longest = settings.session_longest,
+            .failures = {settings.failures, settings.failures_window}};
+}
+
+}  // namespace
+
 struct Gateway::Parts {
     explicit Parts(Services services_)
         : services(std::move(services_)),
           indexes(services.control),
           imports(services.settings.server.data_dir),
-          accounts(services.store, services.clock, passwords),
+          accounts(services.store, services.clock, passwords, limits_of(services.settings.sign_in)),
           context{services, indexes, imports, metrics, writes, accounts} {}
 
     Services services;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "supervisor/gateway/outbox.h"
+#include "supervisor/gateway/socket_command.h"
 #include "supervisor/status/status_bus.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -27,7 +28,7 @@ class Hub;
 class HubClient {
   public:
     static constexpr std::size_t kMostTopics = 256;
-    static constexpr std::size_t kLongestTopic = 200;
+    static constexpr std::size_t kLongestTopic = gateway::kLongestTopic;
 
     // `wake` is called when the outbox is no longer empty.
     HubClient(Hub& hub, std::function<void()> wake);

@@ -12,6 +12,7 @@
 #include "supervisor/gateway/api/json_input.h"
 #include "supervisor/gateway/problem.h"
 #include "supervisor/gateway/server_core.h"
+#include "supervisor/gateway/socket_command.h"
 
 namespace fieldwarden::supervisor::gateway {
 
@@ -21,7 +22,6 @@ using proto::Json;
 namespace {
 
 constexpr std::size_t kMostMessageBytes = 16 * 1024;
-constexpr std::size_t kMostTopicsInCommand = 256;
 // Commands beyond this rate are an error of the client (or worse).
 constexpr unsigned kMostCommands = 200;
 constexpr std::chrono::seconds kCommandWindow{10};
@@ -142,30 +142,14 @@ struct WebSocketClient : std::enable_shared_from_this<WebSocketClient> {
     }
 };
 
-// {"action": "subscribe" | "unsubscribe", "topics": ["process_status", "log_streams.TASK_001"]}
 void obey(WebSocketClient& client, std::string_view text) {
     if (!client.plan.takes_commands) return client.refuse("this WebSocket takes no commands");
-    const auto command = parse_json(text);
-    if (!command || !command->is_object()) return client.refuse("a command is a JSON object");
-    const auto action = command->find("action");
-    const auto topics = command->find("topics");
-    const bool subscribe = action != command->end() && *action == "subscribe";
-    if (!subscribe && (action == command->end() || *action != "unsubscribe")) {
-        return client.refuse("action is \"subscribe\" or \"unsubscribe\"");
-    }
-    if (topics == command->end() || !topics->is_array() || topics->size() > kMostTopicsInCommand) {
-        return client.refuse("topics is an array of at most 256 topic prefixes");
-    }
-    for (const auto& topic : *topics) {
-        if (!topic.is_string() || topic.get_ref<const std::string&>().size() > HubClient::kLongestTopic) {
-            return client.refuse("a topic is a text of at most 200 bytes");
-        }
-    }
+    const auto command = parse_socket_command(text);
+    if (!command) return client.refuse(command.error().message);
     // Acknowledged before the topics' values, so that a client knows where they begin.
-    client.reply(subscribe ? "subscribed" : "unsubscribed", {{"topics", *topics}});
-    for (const auto& topic : *topics) {
-        const auto& prefix = topic.get_ref<const std::string&>();
-        if (!subscribe) {
+    client.reply(command->subscribe ? "subscribed" : "unsubscribed", {{"topics", command->topics}});
+    for (const auto& prefix : command->topics) {
+        if (!command->subscribe) {
             client.client.unsubscribe(prefix);
         } else if (!client.client.subscribe(prefix, true) && client.client.full()) {
             return client.refuse("more than 256 topics on one connection");

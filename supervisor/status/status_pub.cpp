@@ -10,6 +10,7 @@
 #include <zmq.hpp>
 
 #include "supervisor/listen_address.h"
+#include "supervisor/status/status_prefixes.h"
 #include "supervisor/status/zmq_loop.h"
 
 namespace fieldwarden::supervisor {
@@ -18,8 +19,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t kLongestPrefix = 256;
-constexpr std::size_t kMostPrefixes = 10'000;
 constexpr std::size_t kReplayBurst = 200;  // messages before the loop's other work has its turn
 
 }  // namespace
@@ -42,11 +41,6 @@ Status check_status_endpoint(const std::string& endpoint, bool has_curve_key) {
 }
 
 struct StatusPub::Impl {
-    // One prefix that at least one client subscribed to.
-    struct Prefix {
-        std::uint32_t clients = 0;
-        StatusBus::Subscription subscription;
-    };
     struct Replay {
         std::vector<EventPtr> events;
         std::size_t next = 0;
@@ -60,57 +54,45 @@ struct StatusPub::Impl {
     StatusBus& bus;
     ZmqLoopSocket socket;
     std::string bound_tcp;
-    std::map<std::string, Prefix, std::less<>> prefixes;
+    StatusPrefixes wanted;
+    std::map<std::string, StatusBus::Subscription> subscriptions;  // of every prefix that is wanted
     std::list<Replay> replays;
     bool replay_posted = false;
     std::uint64_t sent = 0;
     std::uint64_t refused = 0;
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 
-    // XPUB hands up a client's subscriptions: first byte 1 (subscribe) or 0, then the prefix.
     void on_client(ZmqFrames& frames) {
-        const auto text = as_text(bytes_of(frames.front()));
-        if (frames.size() != 1 || text.empty() || (text[0] != '\0' && text[0] != '\1')) return;
-        const auto prefix = text.substr(1);
-        if (text[0] == '\1') {
-            subscribe(prefix);
-        } else {
-            unsubscribe(prefix);
-        }
-    }
-
-    void subscribe(std::string_view prefix) {
-        auto known = prefixes.find(prefix);
-        if (known == prefixes.end()) {
-            if (prefix.size() > kLongestPrefix || prefixes.size() >= kMostPrefixes) {
+        if (frames.size() != 1) return;
+        const auto [change, prefix] = wanted.take(as_text(bytes_of(frames.front())));
+        switch (change) {
+            case StatusPrefixes::Change::kNone:
+            case StatusPrefixes::Change::kLess:
+                return;
+            case StatusPrefixes::Change::kRefused:
                 ++refused;
                 return;
-            }
-            known = prefixes.emplace(std::string{prefix}, Prefix{}).first;
-            known->second.subscription =
-                bus.subscribe(known->first, [this, guard = alive, of = known->first](const EventPtr& event) {
-                    asio::dispatch(loop, [this, guard, of, event] {
-                        if (*guard && is_shortest(of, event->topic)) send(*event);
-                    });
-                });
+            case StatusPrefixes::Change::kLast:
+                subscriptions.erase(std::string{prefix});
+                return;
+            case StatusPrefixes::Change::kFirst:
+                follow(std::string{prefix});
+                break;
+            case StatusPrefixes::Change::kMore:
+                break;
         }
-        ++known->second.clients;
         // A client that subscribes over and over gets its replays one after the other, not all at once.
-        if (replays.size() < kMostPrefixes) replays.push_back({bus.last_values(prefix)});
+        if (replays.size() < StatusPrefixes::kMost) replays.push_back({bus.last_values(prefix)});
         replay_soon();
     }
 
-    void unsubscribe(std::string_view prefix) {
-        const auto known = prefixes.find(prefix);
-        if (known != prefixes.end() && --known->second.clients == 0) prefixes.erase(known);
-    }
-
-    // An event arrives once for every prefix that matches it; it is sent for the shortest of them.
-    bool is_shortest(std::string_view prefix, std::string_view topic) const {
-        for (std::size_t length = 0; length < prefix.size(); ++length) {
-            if (prefixes.contains(topic.substr(0, length))) return false;
-        }
-        return true;
+    void follow(const std::string& prefix) {
+        // An event arrives once for every prefix that matches it; it is sent for the shortest of them.
+        subscriptions[prefix] = bus.subscribe(prefix, [this, guard = alive, prefix](const EventPtr& event) {
+            asio::dispatch(loop, [this, guard, prefix, event] {
+                if (*guard && wanted.is_shortest(prefix, event->topic)) send(*event);
+            });
+        });
     }
 
     void replay_soon() {

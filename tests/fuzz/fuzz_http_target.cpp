@@ -5,6 +5,7 @@
 
 #include "supervisor/gateway/auth.h"
 #include "supervisor/gateway/multipart.h"
+#include "supervisor/gateway/representation.h"
 #include "supervisor/gateway/router.h"
 #include "supervisor/gateway/uri.h"
 
@@ -38,6 +39,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)accepted_subprotocol(text);
     (void)origin_allowed(text, "localhost");
     (void)preferred_language(text, {"en", "zh"});
+    (void)takes_gzip(text);
+    if (!has_already("*", entity_tag(text)) || !has_already(entity_tag(text), entity_tag(text))) std::abort();
+    (void)has_already(text, entity_tag("a page"));
+    request.headers["cookie"] = text;
+    (void)session_cookie(request);
     (void)multipart_boundary(text);
     (void)parse_part_header(text);
     return 0;

@@ -12,6 +12,7 @@
 #include "supervisor/gateway/context.h"
 #include "supervisor/gateway/import_desk.h"
 #include "supervisor/gateway/plant_index.h"
+#include "supervisor/workbook/problem_rows.h"
 #include "supervisor/workbook/workbook.h"
 
 namespace fieldwarden::supervisor::gateway {
@@ -50,6 +51,7 @@ Json job_json(const ImportJob& job, bool with_problems) {
 
 struct Proposal {
     Problems problems;
+    ProblemRows rows;
     std::shared_ptr<const Diff> diff;  // null when there are errors
 };
 
@@ -61,6 +63,7 @@ Result<Proposal> propose(const std::string& path, std::string_view file_name, co
     Proposal proposal;
     if (validation.ok()) proposal.diff = std::make_shared<const Diff>(diff(plant, validation.proposed));
     proposal.problems = std::move(validation.problems);
+    proposal.rows = problem_rows(*workbook, proposal.problems);
     return proposal;
 }
 
@@ -159,6 +162,8 @@ HttpResponse create_import_job(const HttpRequest& request, Context& context) {
     if (proposal->diff) job.summary = summary_json(*proposal->diff);
     job.errors = to_json(proposal->problems.errors());
     job.warnings = to_json(proposal->problems.warnings());
+    put_row_cells(job.errors, proposal->rows);
+    put_row_cells(job.warnings, proposal->rows);
     const auto id = context.services.store.add_import_job(job);
     if (!id) return problem(id.error());
     job.id = *id;

@@ -72,15 +72,16 @@ TEST(AccountRules, NamesAndPasswords) {
 }
 
 TEST(FailureThrottle, ForgivesWhatWasCountedTooEarly) {
-    FailureThrottle throttle;
+    const FailureThrottle::Limits limits{4, std::chrono::seconds{30}};
+    FailureThrottle throttle{limits};
     const MonoTime start{};
-    for (std::size_t i = 0; i < FailureThrottle::kAllowed * 3; ++i) {
+    for (std::size_t i = 0; i < limits.allowed * 3; ++i) {
         EXPECT_FALSE(throttle.fail("a", start));
         throttle.forgive("a");
     }
     throttle.forgive("unknown");
-    for (std::size_t i = 0; i < FailureThrottle::kAllowed; ++i) EXPECT_FALSE(throttle.fail("a", start));
-    EXPECT_EQ(throttle.fail("a", start), FailureThrottle::kWindow);
+    for (std::size_t i = 0; i < limits.allowed; ++i) EXPECT_FALSE(throttle.fail("a", start));
+    EXPECT_EQ(throttle.fail("a", start), limits.window);
 }
 
 }  // namespace

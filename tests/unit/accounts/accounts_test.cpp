@@ -39,7 +39,7 @@ class AccountsTest : public ::testing::Test {
         accounts_.reset();
         store_.reset();
         store_ = open_sqlite_store(directory_.file("state.db")).value();
-        accounts_ = std::make_unique<Accounts>(*store_, clock_, passwords_);
+        accounts_ = std::make_unique<Accounts>(*store_, clock_, passwords_, limits_);
         auto first = accounts_->open();
         ASSERT_TRUE(first) << first.error().message;
         if (*first) one_time_ = **first;
@@ -73,6 +73,8 @@ class AccountsTest : public ::testing::Test {
 
     TempDir directory_;
     HandClock clock_;
+    const Accounts::Limits limits_{
+        .session_idle = 12h, .session_longest = 7 * 24h, .failures = {.allowed = 7, .window = 45s}};
     Passwords passwords_{64};  // cheap: what they cost is tested elsewhere
     std::unique_ptr<Store> store_;
     std::unique_ptr<Accounts> accounts_;
@@ -114,15 +116,15 @@ TEST_F(AccountsTest, ASessionIsKnownByItsCookieAndEndsWithTheSignOut) {
 
 TEST_F(AccountsTest, ASessionEndsWhenIdleAndAtItsLongest) {
     const auto session = login();
-    clock_.pass(Accounts::kSessionIdle - 1us);
+    clock_.pass(limits_.session_idle - 1us);
     EXPECT_TRUE(accounts_->identify_session(session.secret));
-    clock_.pass(Accounts::kSessionIdle - 1us);
+    clock_.pass(limits_.session_idle - 1us);
     EXPECT_TRUE(accounts_->identify_session(session.secret)) << "use keeps it";
-    clock_.pass(Accounts::kSessionIdle);
+    clock_.pass(limits_.session_idle);
     EXPECT_FALSE(accounts_->identify_session(session.secret)) << "the end is not in";
 
     const auto longest = login();
-    for (auto passed = 0us; passed < Accounts::kLongestSession - 1h; passed += 1h) {
+    for (auto passed = 0us; passed < limits_.session_longest - 1h; passed += 1h) {
         ASSERT_TRUE(accounts_->identify_session(longest.secret));
         clock_.pass(1h);
     }
@@ -153,7 +155,7 @@ TEST_F(AccountsTest, RestartsKeepTokensAndSessionsAndTheirUse) {
     ASSERT_TRUE(accounts_->upkeep());
     EXPECT_EQ(store_->tokens().value().at(0).last_used_at, clock_.utc_now());
     open();
-    clock_.pass(Accounts::kSessionIdle - 2min);
+    clock_.pass(limits_.session_idle - 2min);
     EXPECT_TRUE(accounts_->identify_session(session.secret)) << "the moved end was kept";
     EXPECT_TRUE(accounts_->identify_token(made.secret));
 }
@@ -239,7 +241,7 @@ TEST_F(AccountsTest, TheLastAdministratorStays) {
 }
 
 TEST_F(AccountsTest, GuessingIsSlowedDownByNameAndByRemote) {
-    for (std::size_t i = 0; i < FailureThrottle::kAllowed; ++i) {
+    for (std::size_t i = 0; i < limits_.failures.allowed; ++i) {
         EXPECT_EQ(refused("chen", "wrong", "10.0.1." + std::to_string(i)), ErrorKind::kInvalidArgument);
     }
     const auto blocked = accounts_->login("chen", kPassword, "10.0.2.1");
@@ -247,10 +249,10 @@ TEST_F(AccountsTest, GuessingIsSlowedDownByNameAndByRemote) {
     EXPECT_EQ(blocked.error().error.kind, ErrorKind::kBusy);
     EXPECT_GT(blocked.error().retry_after, 0s);
     EXPECT_TRUE(accounts_->login("admin", one_time_, "10.0.2.1")) << "others are let in";
-    clock_.pass(FailureThrottle::kWindow);
+    clock_.pass(limits_.failures.window);
     EXPECT_TRUE(accounts_->login("chen", kPassword, "10.0.2.1"));
 
-    for (std::size_t i = 0; i < FailureThrottle::kAllowed; ++i) {
+    for (std::size_t i = 0; i < limits_.failures.allowed; ++i) {
         EXPECT_EQ(refused("nobody" + std::to_string(i), "wrong", "10.0.3.1"), ErrorKind::kInvalidArgument);
     }
     EXPECT_EQ(refused("chen", kPassword, "10.0.3.1"), ErrorKind::kBusy);
@@ -258,7 +260,7 @@ TEST_F(AccountsTest, GuessingIsSlowedDownByNameAndByRemote) {
 }
 
 TEST_F(AccountsTest, SuccessIsNotCounted) {
-    for (std::size_t i = 0; i < FailureThrottle::kAllowed * 2; ++i) login();
+    for (std::size_t i = 0; i < limits_.failures.allowed * 2; ++i) login();
 }
 
 TEST_F(AccountsTest, EverythingIsAuditedAndNoSecretIsInIt) {

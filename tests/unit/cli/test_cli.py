@@ -150,12 +150,19 @@ def test_the_token_comes_from_the_data_directory_and_can_be_overridden(server, t
 
 # --- fleet
 
-def test_status_lists_every_page_aligned_and_without_colour_in_a_pipe(server):
+@pytest.mark.parametrize("by_cursor", [False, True])
+def test_status_lists_every_page_aligned_and_without_colour_in_a_pipe(server, by_cursor):
     many = [{**PROCESS, "name": f"T{i}"} for i in range(1500)]
 
     def pages(request):
-        number = int(request.path.split("page=")[1].split("&")[0])
-        return {"items": many[(number - 1) * 1000:number * 1000], "total": 1500}
+        query = urllib.parse.parse_qs(request.path.partition("?")[2])
+        if not by_cursor:
+            number = int(query.get("page", ["1"])[0])
+            return {"items": many[(number - 1) * 1000:number * 1000], "total": 1500}
+        # Half of what is asked for, so that only `next` tells that there is more; the total is out of date.
+        assert "page" not in query
+        at = int(query.get("cursor", ["0"])[0])
+        return {"items": many[at:at + 500], "total": 400, "next": str(at + 500) if at < 1000 else None}
 
     server.answers["GET", "/api/v1/processes"] = pages
     answer = run("status", server=server)

@@ -13,6 +13,7 @@
 #include "supervisor/status/live_values.h"
 #include "supervisor/status/log_hub.h"
 #include "supervisor/status/status_bus.h"
+#include "supervisor/status/status_prefixes.h"
 #include "supervisor/status/status_pub.h"
 
 namespace fieldwarden::supervisor {
@@ -125,6 +126,58 @@ TEST(StatusBus, LastValuesByPrefixAndVariant) {
     EXPECT_EQ(bus.last_value("health_checks.T1")->data().at("n"), 3);
     bus.forget("health_checks.T1");
     EXPECT_THAT(topics(bus.last_values("")), ElementsAre("health_checks.T10"));
+}
+
+TEST(StatusBus, AKeptTopicIsTheSameAsItsName) {
+    StatusBus bus{system_clock()};
+    const auto one = [] { return Json{{"n", 1}}; };
+    const auto topic = bus.topic("session.1");
+    EXPECT_THAT(bus.last_values(""), IsEmpty()) << "nothing was published";
+    EXPECT_EQ(bus.publish_later(topic, "a", one)->topic, "session.1");
+    EXPECT_EQ(bus.publish_later("session.1", "b", one)->seq, 2U);
+    EXPECT_EQ(bus.last_value("session.1")->type, "b");
+    bus.publish("session.1", "c", {});
+    bus.publish_later(bus.topic("session.1"), "d", one);
+    EXPECT_EQ(bus.last_value("session.1")->type, "d");
+    EXPECT_THAT(topics(bus.last_values("session")), ElementsAre("session.1"));
+
+    bus.forget("session.1");
+    EXPECT_EQ(bus.last_value("session.1"), nullptr);
+    EXPECT_THAT(bus.last_values(""), IsEmpty());
+    // Forgotten, said again by name, and then by the topic that was kept all the time.
+    bus.publish("session.1", "e", {});
+    bus.publish_later(topic, "f", one);
+    EXPECT_THAT(topics(bus.last_values("")), ElementsAre("session.1"));
+    EXPECT_EQ(bus.last_value("session.1")->type, "f");
+    bus.publish("session.1", "g", {});
+    EXPECT_EQ(bus.last_value("session.1")->type, "g");
+    bus.forget("session.1");
+    EXPECT_THAT(bus.last_values(""), IsEmpty());
+    bus.publish_later(topic, "h", one);
+    EXPECT_EQ(bus.last_value("session.1")->data().at("n"), 1);
+}
+
+TEST(StatusPrefixes, CountWhoWantsWhat) {
+    using Change = StatusPrefixes::Change;
+    StatusPrefixes prefixes;
+    const auto take = [&](std::string_view message) { return prefixes.take(message).change; };
+    using namespace std::literals;
+    EXPECT_EQ(take("\1a"sv), Change::kFirst);
+    EXPECT_EQ(take("\1a"sv), Change::kMore);
+    EXPECT_EQ(take("\1"sv), Change::kFirst) << "everything";
+    EXPECT_EQ(take("\0a"sv), Change::kLess);
+    EXPECT_FALSE(prefixes.is_shortest("a", "ab"));
+    EXPECT_EQ(take("\0"sv), Change::kLast);
+    EXPECT_TRUE(prefixes.is_shortest("a", "ab"));
+    EXPECT_EQ(take("\0a"sv), Change::kLast);
+    EXPECT_EQ(take("\0a"sv), Change::kNone);
+    EXPECT_EQ(take(""sv), Change::kNone);
+    EXPECT_EQ(take("\2a"sv), Change::kNone);
+    EXPECT_EQ(take("\1" + std::string(StatusPrefixes::kLongest, 'x')), Change::kFirst);
+    EXPECT_EQ(take("\1" + std::string(StatusPrefixes::kLongest + 1, 'x')), Change::kRefused);
+    for (std::size_t i = prefixes.size(); i < StatusPrefixes::kMost; ++i) take("\1t" + std::to_string(i));
+    EXPECT_EQ(take("\1one more"sv), Change::kRefused);
+    EXPECT_EQ(take("\1t1"sv), Change::kMore);
 }
 
 TEST(StatusBus, TheJournalFillsGapsAndSaysWhenItCannot) {

@@ -29,7 +29,7 @@ class LimitsTest : public GatewayFixture {
             : services(std::move(services_)),
               indexes(services.control),
               imports(services.settings.server.data_dir),
-              accounts(services.store, services.clock, passwords),
+              accounts(services.store, services.clock, passwords, {}),
               context{services, indexes, imports, metrics, writes, accounts},
               dispatcher(context, gateway::admin_token_authenticator("a-token-for-these-tests")),
               server(std::move(options), dispatcher, services.bus) {}

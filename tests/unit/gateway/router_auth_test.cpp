@@ -133,16 +133,18 @@ TEST(Auth, ComparesWholeTokens) {
 }
 
 TEST(Throttle, AsksToWaitAfterTooManyFailures) {
-    FailureThrottle throttle;
+    const FailureThrottle::Limits limits{4, std::chrono::seconds{30}};
+    FailureThrottle throttle{limits};
     const MonoTime start{};
-    for (std::size_t i = 0; i < FailureThrottle::kAllowed; ++i) EXPECT_FALSE(throttle.fail("a", start));
-    EXPECT_EQ(throttle.fail("a", start + 10s), 50s);
+    for (std::size_t i = 0; i < limits.allowed; ++i) EXPECT_FALSE(throttle.fail("a", start));
+    EXPECT_EQ(throttle.fail("a", start + 10s), 20s);
     EXPECT_FALSE(throttle.fail("b", start + 10s));
-    EXPECT_FALSE(throttle.fail("a", start + FailureThrottle::kWindow));
+    EXPECT_FALSE(throttle.fail("a", start + limits.window));
 }
 
 TEST(Throttle, RemembersABoundedNumberOfRemotes) {
-    FailureThrottle throttle;
+    const FailureThrottle::Limits limits{4, std::chrono::seconds{30}};
+    FailureThrottle throttle{limits};
     for (std::size_t i = 0; i < FailureThrottle::kMostRemotes * 3; ++i) {
         EXPECT_FALSE(throttle.fail(std::to_string(i), MonoTime{}));
     }

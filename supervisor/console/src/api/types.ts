@@ -138,6 +138,7 @@ export interface Silence {
 export interface ProbeResult { ok: boolean; latency_ms: number; detail: string; error_category: string | null }
 export interface WorkbookProblem {
   sheet: string; row: number | null; column: string; cell?: string | null; code: string; message: string; value: string
+  row_cells?: { cell: string; column: string; text: string }[]
 }
 export type Counts = { added: number; changed: number; removed: number; unchanged: number }
 export interface ImportJob {
