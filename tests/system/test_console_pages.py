@@ -212,3 +212,31 @@ def test_a_thousand_tasks(supervisor, browser, simulator, tmp_path):
         "s.value = 'G1'; s.dispatchEvent(new Event('change', {bubbles: true}))")
     eventually(lambda: codes() == ["LINE_0121", "LINE_0125", "LINE_0129"], "those of the group")
     assert browser.complaints() == []
+
+
+def test_a_wrong_cell_is_shown_among_its_neighbours_and_mended(supervisor, browser, simulator, tmp_path):
+    def book(address):
+        plant = Workbook().device("D", simulator.ports[0]).point("GOOD", "D", "hr:0", "uint32").point("SPEED", "D", address, "uint32")
+        return str(plant.task("T", "D").save(tmp_path / f"{len(address)}.xlsx"))
+
+    browser.sign_in(supervisor.token)
+    browser.open("/import")
+    browser.find("main h1")
+    browser.driver.find_element(By.CSS_SELECTOR, "[data-test=file]").send_keys(book("hr:77777"))
+    row = browser.find("main [role=region] tbody tr .sheet", 60)
+    assert row.find_element(By.CSS_SELECTOR, "mark").text == "⚠ hr:77777"
+    shown = row.text.split()
+    assert "SPEED" in shown and "address" in shown and "point_code" in shown, shown
+    assert "GOOD" not in shown
+    browser.picture("import-problems")
+    assert accessible(browser) == []
+    assert not browser.driver.find_elements(By.CSS_SELECTOR, "[data-test=apply]")
+    assert supervisor.get("/tasks")["total"] == 0
+
+    browser.driver.find_element(By.CSS_SELECTOR, "[data-test=file]").send_keys(book("hr:30000"))
+    browser.click("[data-test=apply]")
+    browser.find("[data-test=start-new]", 60)
+    browser.click("[data-test=start-new]")
+    supervisor.wait_running("T")
+    assert supervisor.get("/points")["total"] == 2
+    assert browser.complaints() == []

@@ -5,6 +5,7 @@ import type { DeviceDay, TimelineEntry } from '@/api/types'
 import { barsOf, dayBefore, statesOf } from '@/lib/days'
 import { formatDuration, formatValue, fromLocal, toCsv, toLocal } from '@/lib/format'
 import { kOptionChoices, kOptionNames, optionLabel } from '@/lib/kinds'
+import { columnOrder, neighboursOf } from '@/lib/neighbours'
 import { kindOf, layOut } from '@/lib/timeline'
 import { reconnectDelay } from '@/live/reconnect'
 import { messages, pairs } from '@/locales/messages'
@@ -110,10 +111,31 @@ describe('texts', () => {
   })
 })
 
+describe('neighbours of a wrong cell', () => {
+  const row = ['A', 'B', 'D', 'E', 'F', 'G', 'AA'].map((c) => ({ cell: `${c}17`, column: `col_${c}`, text: `text ${c}` }))
+  const problem = (cell: string | null, more = {}) => ({ sheet: 'points', row: 17, column: 'x', cell, code: 'bad_value', message: '', value: 'v', row_cells: row, ...more })
+  const columns = (cell: string | null, more = {}) => neighboursOf(problem(cell, more)).map((c) => (c.afterGap ? '… ' : '') + (c.wrong ? `(${c.column})` : c.column))
+  it('knows the order of columns', () => {
+    expect(['AA1', 'B1', 'Z1', 'A1'].sort(columnOrder)).toEqual(['A1', 'B1', 'Z1', 'AA1'])
+  })
+  it('are two on each side and the first of the row', () => {
+    expect(columns('F17')).toEqual(['col_A', '… col_D', 'col_E', '(col_F)', 'col_G', 'col_AA'])
+    expect(columns('A17')).toEqual(['(col_A)', 'col_B', 'col_D'])
+    expect(columns('E17')).toEqual(['col_A', 'col_B', 'col_D', '(col_E)', 'col_F', 'col_G'])
+  })
+  it('surround a blank cell and stand beside a missing column', () => {
+    expect(columns('C17', { column: 'col_C', value: '' })).toEqual(['col_A', 'col_B', '(col_C)', 'col_D', 'col_E'])
+    expect(columns(null, { column: 'site_code' })).toEqual(['col_A', '… col_G', 'col_AA', '(site_code)'])
+  })
+  it('are not needed', () => {
+    expect(neighboursOf(problem('D17', { row_cells: undefined }))).toEqual([{ cell: 'D17', column: 'x', text: 'v', wrong: true, afterGap: false }])
+  })
+})
+
 describe('options', () => {
   // The program's own tables; the tests run in the sources or, in a copy, somewhere below them.
   const root = (folder: string): string => (existsSync(join(folder, 'common/device_options.cpp')) ? folder : dirname(folder) === folder ? '' : root(dirname(folder)))
-  const table = (file: string) => [...readFileSync(join(root(resolve('.')), 'common', file), 'utf8').matchAll(/^ {4}(?:integer|choice|boolean|text)\(\s*"([^"]+)"/gm)].map((m) => m[1]!)
+  const table = (file: string) => [...readFileSync(join(root(resolve('.')), 'common', file), 'utf8').matchAll(/^ {4}(?:return std::array\{)?(?:integer|choice|boolean|text)\(\s*"([^"]+)"/gm)].map((m) => m[1]!)
   const known: Record<string, string[]> = { protocol: table('device_options.cpp'), type: table('sink_options.cpp') }
 
   it('all have a name in both languages, and nothing else has', () => {
