@@ -163,13 +163,25 @@ ActionResult SupervisorLoop::act(TaskAction action, const std::string& code,
     entry.actor = actor;
     entry.action = fmt::format("task.{}", to_name(action));
     entry.subject = code;
-    store_queue_.submit("audit of " + entry.action, {},
-                        [entry](Store& store) { return store.add_audit(entry); });
+    store_queue_.submit_audit(std::move(entry));
     return result;
+}
+
+// Also of tasks that do not run, or never did since this supervisor began.
+void SupervisorLoop::forget_removed_points(const Plant& before, const Plant& after) {
+    const auto& now = after.of(Kind::kPoint);
+    std::vector<PointId> gone;
+    for (const auto& point : before.of(Kind::kPoint).all()) {
+        const auto* same = now.find(point.code());
+        if (same == nullptr || same->id != point.id) gone.push_back(static_cast<PointId>(point.id));
+    }
+    live_.forget(gone);
+    states_->lose(gone, clock_.utc_now());
 }
 
 ApplyResult SupervisorLoop::take_plant(NewPlant changed) {
     ApplyResult result;
+    forget_removed_points(*plant(), *changed.plant);
     set_plant(changed.plant);
     result.plant = changed.plant;
     take_status_points(std::move(changed.status_points));

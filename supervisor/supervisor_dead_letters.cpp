@@ -49,8 +49,7 @@ Result<std::vector<DeadLetterChange>> Supervisor::change_dead_letters(LetterChan
         entry.subject = task;
         entry.detail = {
             {"sink_code", scope.sink_code}, {"letters", changed->letters}, {"samples", changed->samples}};
-        loop_->store_queue_.submit("audit of " + entry.action, {},
-                                   [entry](Store& store) { return store.add_audit(entry); });
+        loop_->store_queue_.submit_audit(std::move(entry));
         changes.push_back(std::move(*changed));
     }
     // A sink that was removed may still have letters; one that has none and never was is a slip of the pen.

@@ -203,8 +203,7 @@ Result<WriteResult> Supervisor::write_point(const std::string& point_code, const
                     {"confirmed", result && result->confirmed},
                     {"read_back", result ? proto::to_json(result->read_back.value) : proto::Json(nullptr)},
                     {"error", result ? proto::Json(nullptr) : proto::Json(result.error().message)}};
-    loop_->store_queue_.submit("audit of " + entry.action, {},
-                               [entry](Store& store) { return store.add_audit(entry); });
+    loop_->store_queue_.submit_audit(std::move(entry));
     return result;
 }
 

@@ -334,6 +334,8 @@ void WorkerLoop::set_paused(bool paused) {
     if (!line_ || paused == paused_) return;
     paused_ = paused;
     paused ? line_->devices->pause() : line_->devices->resume();
+    // What the supervisor stopped counting on may not change for hours: it is said again.
+    if (!paused) tell_everything_ = true;
     log_.write(LogLevel::kInfo, paused ? "paused" : "resumed");
 }
 

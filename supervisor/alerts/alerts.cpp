@@ -253,7 +253,7 @@ Result<AlertRow> Alerts::acknowledge(std::int64_t id, const std::string& note, c
     entry.action = "alert.ack";
     entry.subject = std::to_string(id);
     entry.detail = {{"message", row->alert.message}, {"note", note}};
-    queue_.submit("audit of alert.ack", {}, [entry](Store& store) { return store.add_audit(entry); });
+    queue_.submit_audit(std::move(entry));
     // Whoever asked next finds it done.
     queue_.flush();
     return row;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace fieldwarden::supervisor {
 
@@ -34,6 +35,32 @@ StoreQueue::~StoreQueue() {
     }
     wake_.notify_one();
     thread_.join();
+}
+
+namespace {
+
+// Among the newest: it was written moments ago, and few write meanwhile.
+Result<bool> is_in_trail(Store& store, const AuditEntry& entry) {
+    const auto newest = store.audit({.page = 1, .page_size = 1000});
+    if (!newest) return newest.error();
+    return std::ranges::any_of(newest->items, [&](const AuditEntry& each) {
+        return each.at == entry.at && each.action == entry.action && each.subject == entry.subject &&
+               each.actor.name == entry.actor.name && each.detail == entry.detail;
+    });
+}
+
+}  // namespace
+
+void StoreQueue::submit_audit(AuditEntry entry) {
+    auto what = "audit of " + entry.action;
+    submit(std::move(what), {}, [entry = std::move(entry), tried = false](Store& store) mutable -> Status {
+        if (std::exchange(tried, true)) {
+            const auto found = is_in_trail(store, entry);
+            if (!found) return found.error();
+            if (*found) return {};
+        }
+        return store.add_audit(entry);
+    });
 }
 
 void StoreQueue::submit(std::string what, std::string key, Job job) {

@@ -55,6 +55,9 @@ class StoreQueue {
 
     // `what` names the job in messages: "session 12". An empty key never coalesces.
     void submit(std::string what, std::string key, Job job);
+    // An entry of the audit trail, written once: one whose outcome is not known is looked for before it is
+    // written again, since nothing in the trail would refuse it.
+    void submit_audit(AuditEntry entry);
     // Waits until everything submitted so far is done, or the store cannot be reached: false then.
     bool flush();
     [[nodiscard]] StoreQueueVitals vitals() const;

@@ -109,7 +109,7 @@ std::string RecordChecks::nearest(Kind kind, std::string_view code) {
 void RecordChecks::dangling(Kind kind, std::size_t field, std::string_view code, Findings& findings) {
     const auto guess = nearest(kind, code);
     const auto hint =
-        guess.empty() ? std::string{} : say(language_, "; did you mean '{}'?", "，是否应为“{}”？", guess);
+        guess.empty() ? std::string{} : say(language_, " (did you mean '{}'?)", "（是否应为“{}”？）", guess);
     findings.push_back(
         {field, ProblemCode::kDanglingReference,
          say(language_, "there is no {} '{}'{}; add it to the sheet {}", "没有{}“{}”{}；请在“{}”表中添加",
@@ -148,7 +148,7 @@ void RecordChecks::device_type(const Record& record, Findings& findings) {
     for (const auto& field : fields) match.offer(field);
     const auto hint = match.best().empty()
                           ? std::string{}
-                          : say(language_, "; did you mean '{}'?", "，是否应为“{}”？", match.best());
+                          : say(language_, " (did you mean '{}'?)", "（是否应为“{}”？）", match.best());
     findings.push_back(
         {kStatusPoint, ProblemCode::kDanglingReference,
          say(language_,

@@ -212,6 +212,17 @@ TEST_F(WorkerProcessTest, PausesResumesAndTakesANewPeriod) {
     EXPECT_EQ(resumed.period_ms, 50);
 }
 
+TEST_F(WorkerProcessTest, SaysAllItKnowsAgainWhenItResumes) {
+    const auto whole = [](const proto::Live& live) { return live.samples.size() == 6; };
+    const auto key = supervisor_->start(task(10'000ms));
+    ASSERT_TRUE(supervisor_->await<proto::Live>(key, whole));
+    supervisor_->send(key, proto::Pause{});
+    beat_with(key, [](const auto& b) { return b.paused; });
+    supervisor_->send(key, proto::Resume{});
+    // The floats have not changed since, and the next scan is far.
+    EXPECT_TRUE(supervisor_->await<proto::Live>(key, whole));
+}
+
 TEST_F(WorkerProcessTest, AcquiresOnceAndTestsConnectionAndStorage) {
     const auto key = supervisor_->start(task(10'000ms));
     supervisor_->send(key, proto::AcquireOnce{41});

@@ -10,7 +10,7 @@
 
 namespace fieldwarden::supervisor {
 
-class FakeStore final : public Store {
+class FakeStore : public Store {
   public:
     Result<PlantPtr> load_plant() override {
         const std::lock_guard lock{mutex};
@@ -116,7 +116,14 @@ class FakeStore final : public Store {
         audits.push_back(entry);
         return {};
     }
-    Result<Page<AuditEntry>> audit(PageRequest) override { return Page<AuditEntry>{}; }
+    // All of them on one page, newest first.
+    Result<Page<AuditEntry>> audit(PageRequest) override {
+        const std::lock_guard lock{mutex};
+        Page<AuditEntry> page;
+        page.items.assign(audits.rbegin(), audits.rend());
+        page.total = audits.size();
+        return page;
+    }
     Result<std::vector<AuditEntry>> audit_after(std::int64_t, std::uint32_t) override {
         return std::vector<AuditEntry>{};
     }

@@ -13,6 +13,7 @@
 namespace fieldwarden::supervisor {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::ElementsAre;
 
 TEST(StoreQueue, KeepsTheOrderAndCoalescesByKey) {
@@ -170,6 +171,52 @@ TEST_F(AwayStore, WhatWasPerhapsStoredIsDoneAgainAndItsOwnEffectCountsAsDone) {
     });
     while (!queue.flush()) std::this_thread::yield();
     EXPECT_EQ(tries, 2);
+    EXPECT_THAT(failed, ElementsAre());
+}
+
+// Writes, and then does not say so: the connection breaks during the commit.
+class SilentStore : public FakeStore {
+  public:
+    Status add_audit(const AuditEntry& entry) override {
+        ++asked;
+        if (loses_request) {
+            loses_request = false;
+            return make_error(ErrorKind::kTimeout, "broke before the commit");
+        }
+        const auto added = FakeStore::add_audit(entry);
+        if (!added || !loses_answer) return added;
+        loses_answer = false;
+        return make_error(ErrorKind::kTimeout, "broke during the commit");
+    }
+    std::atomic<int> asked = 0;
+    bool loses_answer = false;
+    bool loses_request = false;
+};
+
+TEST_F(AwayStore, AnAuditEntryOfUnknownOutcomeIsInTheTrailOnce) {
+    SilentStore silent;
+    const auto entry = [](UtcTime at) {
+        AuditEntry made;
+        made.at = at;
+        made.actor = {"chen", "operator", "10.0.0.1"};
+        made.action = "task.start";
+        made.subject = "T1";
+        return made;
+    };
+    const auto written = [&](StoreQueue& queue, UtcTime at) {
+        const int before = silent.asked;
+        queue.submit_audit(entry(at));
+        while (!queue.flush()) std::this_thread::yield();
+        return silent.asked - before;
+    };
+    const auto first = system_clock().utc_now();
+    StoreQueue queue{silent, on_failure(), say()};
+    silent.loses_answer = true;
+    EXPECT_EQ(written(queue, first), 1) << "it is there: it is not written again";
+    silent.loses_request = true;
+    EXPECT_EQ(written(queue, first + 1s), 2) << "it is not there: it is";
+    EXPECT_EQ(written(queue, first + 2s), 1) << "the same at another time is another";
+    EXPECT_EQ(silent.audit({}).value().items.size(), 3U);
     EXPECT_THAT(failed, ElementsAre());
 }
 

@@ -456,6 +456,22 @@ TEST_F(Fleet, AChangeOfPeriodReachesTheRunningWorkerWithoutARestart) {
     EXPECT_EQ(machine_.launches("T1"), 1U);
 }
 
+TEST_F(Fleet, ValuesOfRemovedPointsAreForgottenAlsoWhereNoTaskRan) {
+    start();
+    const auto id = point();
+    const auto other = static_cast<PointId>(supervisor_->plant()->of(Kind::kPoint).find("P_D2")->id);
+    // As a recall of what a sink has stored leaves them.
+    live_.put(SampleBatch{{.point = id, .time = clock_.utc_now(), .value = std::int64_t{1}},
+                          {.point = other, .time = clock_.utc_now(), .value = std::int64_t{2}}});
+    ChangeSet change;
+    change.of(Kind::kTask).removed = {"T1"};
+    change.of(Kind::kPoint).removed = {"P_D1"};
+    change.of(Kind::kDevice).removed = {"D1"};
+    ASSERT_TRUE(supervisor_->apply(change, supervisor_->plant()->revision, {}));
+    EXPECT_FALSE(live_.get(id));
+    EXPECT_TRUE(live_.get(other));
+}
+
 TEST_F(Fleet, ApplyReloadsWhatChangedAndTouchesNothingElse) {
     start();
     start_task("T1");

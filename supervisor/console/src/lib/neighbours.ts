@@ -2,7 +2,7 @@
 import type { WorkbookProblem } from '@/api/types'
 
 export interface SheetCell { cell: string; column: string; text: string; wrong: boolean; afterGap: boolean }
-const kBeside = 2
+const kBeside = 1
 
 const lettersOf = (cell: string) => cell.replace(/\d+$/, '')
 /** Columns of a spreadsheet in their order: Z before AA. */
