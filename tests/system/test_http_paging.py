@@ -108,7 +108,7 @@ def test_audit_entries_that_come_meanwhile_shift_nothing(server):  # noqa: F811
 def test_import_jobs_that_come_meanwhile_shift_nothing(server):  # noqa: F811
     def upload(number=0):
         # Invalid ones: nothing of the configuration changes.
-        response = server.call("post", "/api/v1/import-jobs", files={"file": (f"{number}.csv", "site_code\n!\n")})
+        response = server.call("post", "/api/v1/import-jobs", files={"file": ("sites.csv", f"site_code\n!{number}\n")})
         assert response.status_code == 201, response.text
         return response.json()["id"]
 

@@ -100,7 +100,7 @@ TEST(Validate, MessagesAreInChineseWhenAskedFor) {
     EXPECT_THAT(only_error(with("points", 3, "address", "hr:70000"), Language::kChinese).message,
                 HasSubstr("地址“hr:70000”不正确"));
     EXPECT_THAT(only_error(with("devices", 2, "site_code", "S2"), Language::kChinese).message,
-                HasSubstr("没有站点“S2”，是否应为“S1”？"));
+                HasSubstr("没有站点“S2”（是否应为“S1”？）"));
 }
 
 TEST(Validate, HeadersInBothLanguagesAndAnySpelling) {
@@ -509,7 +509,7 @@ TEST(Validate, StatusPointsAndTheirMaps) {
     EXPECT_THAT(dangling.message, HasSubstr("W001_STATE"));
     EXPECT_THAT(only_error(typed_plant("STAT", "run=1")).message, HasSubstr("did you mean 'STATE'?"));
     EXPECT_THAT(only_error(typed_plant("STAT", "run=1"), Language::kChinese).message,
-                HasSubstr("没有测点“STAT”，是否应为“STATE”？"));
+                HasSubstr("没有测点“STAT”（是否应为“STATE”？）"));
     // A type whose devices are still to come may name a point that is still to come.
     auto early = typed_plant("LATER", "run=1");
     early["devices"].pop_back();
