@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (place) {
         const auto again = read_cursor(write_cursor("", *place), "");
         if (again && (before(*again, *place) || before(*place, *again))) std::abort();
-        if (!again && write_cursor("", *place).size() <= 2048) std::abort();
+        if (!again && write_cursor("", *place).size() <= 4096) std::abort();
     }
     // Any text may be what a list is sorted by.
     const Place made{sort_text(text), 7};

@@ -10,7 +10,7 @@ using proto::Json;
 
 namespace {
 
-constexpr std::size_t kLongestCursor = 2048;
+constexpr std::size_t kLongestCursor = 4096;
 
 // At a character's boundary.
 std::string_view cut_text(std::string_view text) {
