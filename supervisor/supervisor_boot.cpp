@@ -147,7 +147,8 @@ Status SupervisorLoop::load() {
         },
         [this] {
             std::vector<std::string> codes;
-            for (const auto& record : this->plant()->of(Kind::kTask).all()) codes.emplace_back(record.code());
+            const auto current = this->plant();  // held: an import may replace it meanwhile
+            for (const auto& record : current->of(Kind::kTask).all()) codes.emplace_back(record.code());
             return codes;
         });
     take_up_processes(desired);

@@ -330,7 +330,8 @@ LogPage Supervisor::all_logs(const LogQuery& query) {
     const auto& data_dir = loop_->settings_.server.data_dir;
     loop_->log_service_.flush();
     std::vector<std::vector<std::string>> streams{{supervisor_log_file(data_dir)}};
-    for (const auto& task : plant()->of(Kind::kTask).all()) {
+    const auto current = plant();  // held: an import may replace it meanwhile
+    for (const auto& task : current->of(Kind::kTask).all()) {
         streams.push_back(files_of_task(data_dir, std::string{task.code()}));
     }
     return search_streams(streams, query);
