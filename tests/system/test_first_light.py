@@ -74,6 +74,16 @@ def test_workbook_to_live_data(supervisor, simulator, tmp_path):
     tree = supervisor.get(f"/sessions/{session}/timeline")["items"]
     assert tree[0]["log_type"] == "execution_start" and tree[0]["children"]
 
+    # What was acquired stays the device's past when the task turns to another device.
+    kept = supervisor.get("/device/history?device_code=D&limit=10")["items"]
+    site = supervisor.get("/devices/D")["site_code"]
+    supervisor.api("POST", "/devices", 201, json={"device_code": "NEXT", "device_name": "NEXT", "site_code": site,
+                                                  "protocol": "modbus_tcp", "address": "127.0.0.1:1"})
+    supervisor.api("POST", "/points", 201, json={"point_code": "ELSE", "device_code": "NEXT", "address": "hr:0", "data_type": "int16"})
+    supervisor.api("PATCH", "/tasks/T", 200, json={"devices": ["NEXT"]})
+    assert supervisor.get("/device/history?device_code=D&limit=10")["items"] == kept != []
+    assert supervisor.get("/device/history?device_code=NEXT")["items"] == []
+
 
 def test_an_export_imported_again_changes_nothing(supervisor, simulator, tmp_path):
     supervisor.import_workbook(counter_plant(tmp_path / "plant.xlsx", simulator.ports[0]))

@@ -171,21 +171,31 @@ HttpResponse device_history(const HttpRequest& request, Context& context) {
     const auto& tasks = index->plant().of(Kind::kTask).all();
     for (auto task = tasks.begin(); !empty_range && task != tasks.end(); ++task) {
         const std::string task_code(task->code());
-        const auto points = index->points_of_task(task_code);
-        if (!points) continue;  // a task that does not compile acquires nothing
         auto part = query->history;
         part.limit = std::min(kMostHistoryPoints, (limit + 1) * fields);
-        for (const auto* point : **points) {
-            if (query->field_of_point.contains(point->code())) part.point_codes.emplace_back(point->code());
+        // A task that does not compile acquires nothing.
+        if (const auto points = index->points_of_task(task_code)) {
+            for (const auto* point : **points) {
+                if (query->field_of_point.contains(point->code()))
+                    part.point_codes.emplace_back(point->code());
+            }
         }
-        if (part.point_codes.empty()) continue;
+        // One that does not acquire the device now may have done so: its history tells.
+        const bool acquires = !part.point_codes.empty();
+        if (!acquires && (!query->sink_code.empty() || query->field_of_point.empty())) continue;
+        if (!acquires) {
+            for (const auto& [point_code, field] : query->field_of_point)
+                part.point_codes.push_back(point_code);
+        }
         Result<std::vector<HistoryPoint>> samples = std::vector<HistoryPoint>{};
         if (query->sink_code.empty()) {
             samples = query_history(context.services.settings.server.data_dir, task_code, part);
         }
-        if (samples && samples->empty()) {
+        if (acquires && samples && samples->empty()) {
             samples = ask_sink(context, task_code, *query, part, *index);
         }
+        // That another task's history is damaged says nothing of this device.
+        if (!samples && !acquires) continue;
         if (!samples) return problem(samples.error());
         for (const auto& [point_code, sample] : *samples) {
             const auto field = query->field_of_point.find(point_code);
