@@ -131,7 +131,7 @@ TEST_P(MqttDriverTest, ValuesComeAsTheyArePublished) {
 
 TEST_P(MqttDriverTest, AReadBeforeAnythingCameSaysSo) {
     Broker broker;
-    make(config(broker, {{"timeout_ms", "200"}}));
+    make(config(broker, {{"timeout_ms", "1000"}}));
     ASSERT_TRUE(driver_->connect());
     const std::vector<std::uint32_t> all{0};
     SampleBatch last;
@@ -150,7 +150,7 @@ TEST_P(MqttDriverTest, ARetainedValueAnswersAReadAtOnce) {
     ASSERT_TRUE(driver_->read(all, last));
     EXPECT_EQ(last.at(0).value, Value{std::int64_t{7}});
     EXPECT_EQ(last.at(0).quality, Quality::kUncertain);
-    make(config(broker, {{"retained", "ignore"}, {"timeout_ms", "200"}, {"client_id", "other"}}));
+    make(config(broker, {{"retained", "ignore"}, {"timeout_ms", "1000"}, {"client_id", "other"}}));
     ASSERT_TRUE(driver_->connect());
     last.clear();
     ASSERT_TRUE(driver_->read(all, last));
