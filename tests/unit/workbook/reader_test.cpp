@@ -50,6 +50,43 @@ TEST(Xlsx, TakesPrefixedElements) {
         "B2=text;");
 }
 
+// The markup that Excel 365 puts around its cells, by ECMA-376 parts 1 and 3 and [MS-XLSX]: namespaces to be
+// ignored, heights, shared formulas, list validation and formats in extensions, phonetics of a Chinese input
+// method.
+TEST(Xlsx, PassesOverWhatExcelPutsAround) {
+    EXPECT_EQ(cells_of_xlsx({.sheet = R"(<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
+<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships" xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" mc:Ignorable="x14ac xr xr2 xr3" xmlns:x14ac="http://schemas.microsoft.com/office/spreadsheetml/2009/9/ac" xmlns:xr="http://schemas.microsoft.com/office/spreadsheetml/2014/revision" xr:uid="{00000000-0001-0000-0000-000000000000}">
+<sheetPr><tabColor theme="4"/></sheetPr><dimension ref="A1:E4"/>
+<sheetViews><sheetView tabSelected="1" workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/><selection pane="bottomLeft" activeCell="B3" sqref="B3"/></sheetView></sheetViews>
+<sheetFormatPr defaultRowHeight="14.4" x14ac:dyDescent="0.3"/><cols><col min="1" max="1" width="18.5546875" bestFit="1" customWidth="1"/></cols>
+<sheetData><row r="1" spans="1:5" x14ac:dyDescent="0.3"><c r="A1" s="1" t="s"><v>0</v></c><c r="B1" s="1" t="s"><v>1</v></c></row>
+<row r="2" spans="1:5" ht="28.8" customHeight="1" x14ac:dyDescent="0.3"><c r="A2"><v>1001</v></c><c r="B2" s="2"><v>0.1</v></c><c r="C2"><f t="shared" ref="C2:C3" si="0">B2*2</f><v>0.2</v></c><c r="D2" t="b"><v>1</v></c><c r="E2" t="e"><v>#DIV/0!</v></c></row>
+<row r="3" spans="1:5" hidden="1" x14ac:dyDescent="0.3"><c r="A3" t="s"><v>2</v></c><c r="B3" s="2"><v>1.1000000000000001</v></c><c r="C3"><f t="shared" si="0"/><v>2.2000000000000002</v></c></row>
+<row r="4" spans="1:5" x14ac:dyDescent="0.3"><c r="A4" t="str"><f>CONCATENATE("P",A2)</f><v>P1001</v></c><c r="B4" cm="1"><f t="array" ref="B4">SUM(B2:B3)</f><v>1.2</v></c></row></sheetData>
+<autoFilter ref="A1:E4" xr:uid="{1}"/><phoneticPr fontId="1" type="noConversion"/>
+<dataValidations count="1"><dataValidation type="list" allowBlank="1" sqref="B2"><formula1>"a,b"</formula1></dataValidation></dataValidations>
+<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>
+<extLst><ext uri="{CCE6A557-97BC-4b89-ADB6-D9C93CAAB3DF}" xmlns:x14="http://schemas.microsoft.com/office/spreadsheetml/2009/9/main"><x14:dataValidations count="1" xmlns:xm="http://schemas.microsoft.com/office/excel/2006/main"><x14:dataValidation type="list"><x14:formula1><xm:f>Lists!$A$1:$A$9</xm:f></x14:formula1><xm:sqref>C2</xm:sqref></x14:dataValidation></x14:dataValidations></ext></extLst></worksheet>)",
+                             .strings = R"(<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
+<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" count="3" uniqueCount="3"><si><t>设备编码</t><phoneticPr fontId="1" type="noConversion"/></si><si><r><t>scale</t></r><r><rPr><sz val="9"/><color rgb="FFFF0000"/><rFont val="等线"/><charset val="134"/></rPr><t xml:space="preserve"> *</t></r></si><si><t xml:space="preserve"> 02 </t></si></sst>)"}),
+              "A1=设备编码;B1=scale *;A2=#1001;B2=#0.1;C2=#0.2;D2=?true;E2=!#DIV/0!;A3= 02 "
+              ";B3=#1.1;C3=#2.2;A4=P1001;B4=#1.2;");
+}
+
+// … and what WPS does: its own namespace, empty styled cells, a column of styles to the right edge.
+TEST(Xlsx, PassesOverWhatWpsPutsAround) {
+    EXPECT_EQ(
+        cells_of_xlsx(
+            {.sheet = R"(<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
+<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships" xmlns:xdr="http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing" xmlns:x14="http://schemas.microsoft.com/office/spreadsheetml/2009/9/main" xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" xmlns:etc="http://www.wps.cn/officeDocument/2017/etCustomData">
+<sheetPr/><dimension ref="A1:XFD3"/><sheetViews><sheetView workbookViewId="0"/></sheetViews><sheetFormatPr defaultColWidth="8.88888888888889" defaultRowHeight="14.4" outlineLevelRow="2"/><cols><col min="1" max="16384" width="9" style="1"/></cols>
+<sheetData><row r="1" ht="15" spans="1:16384"><c r="A1" s="1" t="s"><v>0</v></c><c r="B1" s="1" t="s"><v>1</v></c><c r="C1" s="1"/></row><row r="2" spans="1:2"><c r="A2" s="2" t="s"><v>2</v></c><c r="B2" s="1"><v>1000</v></c></row><row r="3" s="1" customFormat="1" spans="1:2"><c r="B3" s="1" t="str"><f>B2&amp;""</f><v>1000</v></c></row></sheetData>
+<pageMargins left="0.75" right="0.75" top="1" bottom="1" header="0.5" footer="0.5"/><headerFooter/></worksheet>)",
+             .strings =
+                 R"(<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" count="3" uniqueCount="3"><si><t>task_code</t></si><si><t>period_ms</t></si><si><t>产线_1</t></si></sst>)"}),
+        "A1=task_code;B1=period_ms;A2=产线_1;B2=#1000;B3=1000;");
+}
+
 TEST(Xlsx, CountsRowsAndCellsWithoutReferences) {
     EXPECT_EQ(
         cells_of_rows(
