@@ -212,8 +212,8 @@ class Workbook:
 
     def device(self, code, port, **cells):
         cells = {"options": "timeout_ms=500; connect_timeout_ms=500; reconnect_min_ms=50; reconnect_max_ms=200", **cells}
-        return self.add("devices", device_code=code, device_name=code, site_code="S1",
-                        **{"type_code": "T1", "address": f"127.0.0.1:{port}", "protocol": "modbus_tcp", **cells})
+        return self.add("devices", device_code=code, site_code="S1",
+                        **{"device_name": code, "type_code": "T1", "address": f"127.0.0.1:{port}", "protocol": "modbus_tcp", **cells})
 
     def point(self, code, device, address, data_type, **cells):
         return self.add("points", point_code=code, device_code=device, address=address, data_type=data_type, **cells)
