@@ -1,6 +1,7 @@
 """Pages of the console that a day's work does not come by: silences, a device's past and its minutes in states, what an operator
 sees, a narrow window, and a list of a thousand tasks. In a browser against the real program."""
 
+import os
 import re
 
 from browser import AXE, By
@@ -240,3 +241,27 @@ def test_a_wrong_cell_is_shown_among_its_neighbours_and_mended(supervisor, brows
     supervisor.wait_running("T")
     assert supervisor.get("/points")["total"] == 2
     assert browser.complaints() == []
+
+
+def test_an_upload_shows_its_progress_and_is_called_back(supervisor, browser, tmp_path):
+    book = tmp_path / "large.xlsx"
+    book.write_bytes(os.urandom(2_000_000))
+    browser.sign_in(supervisor.token)
+    browser.open("/import")
+    browser.find("main h1")
+    browser.driver.execute_cdp_cmd("Network.enable", {})
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
+    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
+    browser.driver.find_element(By.CSS_SELECTOR, "[data-test=file]").send_keys(str(book))
+    eventually(lambda: re.search(r"[1-9]\d?%", browser.text(".el-progress")), "progress")
+    browser.picture("upload")
+    browser.click("[data-test=call-back]")
+    eventually(lambda: not browser.driver.find_elements(By.CSS_SELECTOR, ".el-progress"), "the end of the upload")
+    assert supervisor.get("/import-jobs")["total"] == 0
+    assert "Drop a workbook here" in browser.text("main") and "not a workbook" not in browser.text("main")
+    assert not browser.driver.find_elements(By.CSS_SELECTOR, "main [role=alert]")
+
+    # The next one is not hindered by it: it is read, and what is wrong with it is said.
+    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    browser.driver.find_element(By.CSS_SELECTOR, "[data-test=file]").send_keys(str(book))
+    eventually(lambda: browser.driver.find_elements(By.CSS_SELECTOR, "main [role=alert]"), "why it is none")

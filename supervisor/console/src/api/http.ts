@@ -126,13 +126,15 @@ export function saveBlob(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
 }
 
-/** A file upload with its progress, which fetch does not tell. */
-export function upload<T>(path: string, form: FormData, progress: (fraction: number) => void): Promise<T> {
+/** A file upload with its progress, which fetch does not tell. `signal` calls it back: it ends with the signal's reason then. */
+export function upload<T>(path: string, form: FormData, progress: (fraction: number) => void, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest()
     request.open('POST', `/api/v1${path}`)
     for (const [name, value] of Object.entries(requestHeaders('POST'))) request.setRequestHeader(name, value)
     request.upload.onprogress = (e) => e.lengthComputable && progress(e.loaded / e.total)
+    signal.addEventListener('abort', () => request.abort(), { once: true })
+    request.onabort = () => reject(signal.reason)
     request.onerror = () => reject(new ApiError({ title: 'unreachable', status: 0, detail: '' }))
     request.onload = () => {
       if (request.status < 300) return resolve(JSON.parse(request.responseText) as T)
