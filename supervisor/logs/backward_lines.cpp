@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace fieldwarden::supervisor {
 
@@ -89,19 +90,23 @@ bool BackwardLines::open_first(LogPosition from) {
 }
 
 bool BackwardLines::open_older() {
-    close_file();
     const auto inode = inode_;
+    // Stays open meanwhile: the inode of a file that is deleted and closed is soon that of a newer one.
+    const int current = std::exchange(file_, -1);
+    bool opened = false;
     for (int attempt = 0; attempt < kRotationRetries; ++attempt) {
         // A file that is gone was the oldest: those before it went earlier.
         const auto number = number_of(path_, inode);
-        if (!number) return false;
-        const bool opened = open_number(*number + 1, std::nullopt) || open_number(*number + 2, std::nullopt);
+        if (!number) break;
+        opened = open_number(*number + 1, std::nullopt) || open_number(*number + 2, std::nullopt);
         // Unless it still stands where it stood, the other may be any file.
-        if (number_of(path_, inode) == number) return opened;
+        if (number_of(path_, inode) == number) break;
         if (opened) seen_.erase(inode_);
         close_file();
+        opened = false;
     }
-    return false;
+    ::close(current);
+    return opened;
 }
 
 // Puts the bytes before begin_ in front of what is left; false at the file's beginning.

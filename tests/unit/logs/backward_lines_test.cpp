@@ -123,10 +123,9 @@ TEST(BackwardLines, ARotationWhileReadingRepeatsAndLosesNothing) {
 
 TEST(BackwardLines, AWriterThatRotatesAllTheTimeDoesNotConfuse) {
     Files files;
-    std::atomic<bool> stop{false};
-    std::thread writer{[&] {
+    const std::jthread writer{[&](const std::stop_token& stop) {
         RotatingFile file{files.path, {4'000, 8}};
-        for (int i = 0; !stop; ++i) (void)file.write_line(fmt::format("{:09}", i));
+        for (int i = 0; !stop.stop_requested(); ++i) (void)file.write_line(fmt::format("{:09}", i));
     }};
     for (int round = 0; round < 200; ++round) {
         BackwardLines lines{files.path};
@@ -138,8 +137,6 @@ TEST(BackwardLines, AWriterThatRotatesAllTheTimeDoesNotConfuse) {
             newest = number;
         }
     }
-    stop = true;
-    writer.join();
 }
 
 TEST(BackwardLines, TakesNoLinkAndNoPipe) {
