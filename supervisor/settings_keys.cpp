@@ -176,7 +176,8 @@ constexpr std::array kKeys{
         "Days that the minutes of devices in their states (GET /device/statistics) are kept.", 1, 36'500},
 
     Key{"sign_in", "session_idle", [](Settings& s) -> Target { return &s.sign_in.session_idle; },
-        "A person is signed out this long after the last request of the browser.", 60e3, 30 * 24 * kHour},
+        "A person is signed out this long after the last request of the browser. An open page with live values\n"
+        "goes on asking.", 60e3, 30 * 24 * kHour},
     Key{"sign_in", "session_longest", [](Settings& s) -> Target { return &s.sign_in.session_longest; },
         "… and this long after signing in, in any case.", 60e3, 365 * 24 * kHour},
     Key{"sign_in", "failures", [](Settings& s) -> Target { return &s.sign_in.failures; },

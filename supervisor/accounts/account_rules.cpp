@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "supervisor/accounts/passwords.h"
+#include "supervisor/accounts/signed_in.h"
 
 namespace fieldwarden::supervisor {
 
@@ -34,6 +35,12 @@ std::optional<std::string> wrong_username(std::string_view name) {
     // In a path it would be taken for somebody's id.
     if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; })) {
         return "a user name is not a number";
+    }
+    // Else the audit trail would not tell the two apart.
+    const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    if (std::ranges::equal(name, kAdminTokenName, {}, small)) {
+        return fmt::format("'{}' stands for whoever has the token in that file; choose another name",
+                           kAdminTokenName);
     }
     return std::nullopt;
 }

@@ -53,9 +53,11 @@ std::optional<SignedIn> Accounts::identify_session(std::string_view secret) {
     if (found == sessions_.end()) return std::nullopt;
     auto& session = found->second.session;
     const auto user = users_.find(session.user_id);
-    if (user == users_.end() || user->second.disabled || session.expires_at <= now) return std::nullopt;
-    session.expires_at =
-        std::min<UtcTime>(now + limits_.session_idle, session.created_at + limits_.session_longest);
+    // Of a session from before a restart with a shorter limit the end that is stored lies too late.
+    const UtcTime last = session.created_at + limits_.session_longest;
+    if (user == users_.end() || user->second.disabled || std::min(session.expires_at, last) <= now)
+        return std::nullopt;
+    session.expires_at = std::min<UtcTime>(now + limits_.session_idle, last);
     return signed_in(user->second, session);
 }
 

@@ -55,6 +55,7 @@ struct ApiClient::Handle {
 struct ApiClient::Call {
     std::string path;
     std::string label;
+    std::string label_when_sent;        // instead, once all is sent and the answer awaited
     const std::string* body = nullptr;  // POST of JSON
     const char* method = nullptr;       // other than GET and POST
     curl_mime* form = nullptr;          // POST of a form
@@ -158,7 +159,10 @@ int ApiClient::transfer(Call& call, const std::string& pin) {
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &call);
     curl_xferinfo_callback show = [](void* user, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                                      curl_off_t up) -> int {
-        auto& line = *static_cast<Call*>(user)->progress;
+        auto& running = *static_cast<Call*>(user);
+        auto& line = *running.progress;
+        if (up_total > 0 && up >= up_total && !running.label_when_sent.empty())
+            line.relabel(running.label_when_sent);
         if (up_total > 0 && up < up_total) {
             line.update(static_cast<std::uint64_t>(up), static_cast<std::uint64_t>(up_total));
         } else {
@@ -317,7 +321,8 @@ Result<Json> ApiClient::upload(const std::string& path, const std::string& file,
     }
     Call call;
     call.path = path;
-    call.label = "uploading and checking " + file_name;
+    call.label = "uploading " + file_name;
+    call.label_when_sent = "checking " + file_name;
     call.form = form.get();
     return json_call(call);
 }

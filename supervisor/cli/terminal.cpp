@@ -12,6 +12,8 @@
 #include <iostream>
 #include <string_view>
 
+#include "supervisor/cli/text.h"
+
 namespace fieldwarden::supervisor::cli {
 
 using std::chrono::steady_clock;
@@ -27,10 +29,18 @@ bool colour_wanted() {
     return stdout_is_terminal() && (term == nullptr || std::string_view{term} != "dumb");
 }
 
-TerminalSize terminal_size() {
+namespace {
+
+TerminalSize size_of(int descriptor) {
     struct winsize size {};
-    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+    if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
     return {size.ws_col, size.ws_row};
+}
+
+}  // namespace
+
+TerminalSize terminal_size() {
+    return size_of(STDOUT_FILENO);
 }
 
 std::optional<std::size_t> table_width() {
@@ -95,11 +105,18 @@ void ProgressLine::update(std::uint64_t done, std::uint64_t total) {
         const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
         const auto full = static_cast<std::ptrdiff_t>(share * static_cast<double>(kBar));
         std::fill(bar.begin(), bar.begin() + full, '#');
-        figure = fmt::format(" {:3.0f} %", share * 100);
+        const auto megabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
+        // Rounded down: 100 % is all of it.
+        figure = fmt::format(" {:3} % {:.1f} of {:.1f} MB", static_cast<int>(share * 100), megabytes(done),
+                             megabytes(total));
     } else {
         bar[static_cast<std::size_t>(elapsed / kRefresh) % kBar] = '#';
     }
-    fmt::print(stderr, "\r\x1b[K{} [{}]{} {} s", label_, bar, figure, elapsed.count() / 1000);
+    const auto state = fmt::format(" [{}]{} {} s", bar, figure, elapsed.count() / 1000);
+    // A line that wraps could not be taken back.
+    const auto columns = size_of(STDERR_FILENO).columns - 1;
+    const auto room = columns > state.size() ? columns - state.size() : 0;
+    fmt::print(stderr, "\r\x1b[K{}", cut_to_width(cut_to_width(printable(label_), room) + state, columns));
     std::fflush(stderr);
 }
 

@@ -17,7 +17,7 @@ struct TerminalSize {
     std::size_t columns = 80;
     std::size_t rows = 24;
 };
-TerminalSize terminal_size();
+TerminalSize terminal_size();  // of standard output
 // For Table::render: COLUMNS where it is exported, otherwise the width of the terminal; nullopt when the
 // output goes elsewhere.
 std::optional<std::size_t> table_width();
@@ -36,7 +36,7 @@ class ProgressLine {
     ProgressLine& operator=(const ProgressLine&) = delete;
 
     void relabel(std::string label) { label_ = std::move(label); }
-    // A bar; with `total` 0 a moving mark, because the length is not known.
+    // Bytes: a bar with percent; with `total` 0 a moving mark, because the length is not known.
     void update(std::uint64_t done, std::uint64_t total);
 
   private:

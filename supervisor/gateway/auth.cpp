@@ -113,7 +113,7 @@ class AdminToken : public Authenticator {
     std::optional<Identity> identify(std::string_view bearer_token) override {
         if (!equal_in_constant_time(token_, bearer_token)) return std::nullopt;
         Identity identity;
-        identity.username = "admin";
+        identity.username = kAdminTokenName;
         identity.role = Role::kAdmin;
         return identity;
     }

@@ -81,6 +81,19 @@ TEST(PostgresRefusal, IsReadFromWhatLibpqSays) {
     EXPECT_EQ(read_refusal("a:  b:  57P03: y").sqlstate, "57P03");
 }
 
+TEST(PostgresFailure, IsWhatLibpqSaysWithoutItsAdvice) {
+    EXPECT_EQ(failure_of("connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n\tIs the "
+                         "server running on that host and accepting TCP/IP connections?\n"),
+              "connection to server at \"127.0.0.1\", port 1 failed: Connection refused");
+    EXPECT_EQ(failure_of("server closed the connection unexpectedly\n\tThis probably means the server "
+                         "terminated abnormally\n\tbefore or while processing the request.\n"),
+              "server closed the connection unexpectedly");
+    EXPECT_EQ(failure_of("a failed: refused\n\tIs it?\nb failed: refused.\n\tIs it?\n"),
+              "a failed: refused; b failed: refused");
+    for (const char* nothing : {"", "\n", "\t\n\tx", " . \r\n"})
+        EXPECT_EQ(failure_of(nothing), "") << nothing;
+}
+
 TEST(PostgresRefusal, MeansWhatTheCallerCanDo) {
     EXPECT_EQ(kind_of("23505"), ErrorKind::kConflict);
     EXPECT_EQ(kind_of("28P01"), ErrorKind::kInvalidArgument);

@@ -297,6 +297,20 @@ def test_a_changed_audit_trail_is_found(supervisor):
     assert verdict["ok"] is False and verdict["first_broken"]["id"] == ids[2] and verdict["entries"] == 2
 
 
+def test_the_audit_trail_tells_the_token_file_from_the_user_admin(supervisor):
+    password = first_password(supervisor)
+    admin = signed_in(supervisor, "admin", password)
+    assert admin.call("POST", "/auth/password", json={"current_password": password, "new_password": PASSWORD}).status_code == 204
+    assert admin.call("POST", "/sites", json={"site_code": "BY_USER", "site_name": "x"}).status_code == 201
+    supervisor.api("POST", "/sites", 201, json={"site_code": "BY_FILE", "site_name": "x"})
+    entries = supervisor.get("/audit", params={"page_size": 1000})["items"]
+    assert {entry["subject"]: entry["actor"] for entry in entries if "BY_" in entry["subject"]} == {
+        "BY_USER": "admin", "BY_FILE": "admin.token"}
+    for name in ("admin.token", "ADMIN.token"):
+        refused = supervisor.api("POST", "/users", 422, json={"username": name, "password": PASSWORD, "role": "viewer"})
+        assert refused["errors"][0]["field"] == "username", refused
+
+
 def test_use_of_a_token_is_noted(supervisor):
     add_user(supervisor, "chen", "viewer")
     made = supervisor.api("POST", "/tokens", 201, json={"name": "a", "role": "viewer", "username": "chen"})

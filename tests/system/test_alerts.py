@@ -196,7 +196,7 @@ def test_acknowledged_by_the_command_line(plant, simulator, hooks):
     after = json.loads(plant.cli("alerts", "--json").stdout)["items"]
     after = next(each for each in after if each["id"] == fired["id"])
     assert after["state"] == "acknowledged"
-    assert (after["context"]["acknowledged_by"], after["context"]["note"]) == ("admin", "on my way")
+    assert (after["context"]["acknowledged_by"], after["context"]["note"]) == ("admin.token", "on my way")
     entries = plant.get("/audit", params={"page_size": 200})["items"]
     assert any(each["action"] == "alert.ack" and each["subject"] == str(fired["id"]) for each in entries)
     assert SECRET not in json.dumps(entries)
@@ -209,7 +209,7 @@ def test_acknowledged_by_the_command_line(plant, simulator, hooks):
 def test_a_silence_keeps_it_quiet_but_not_secret(plant, simulator, hooks):
     silence = plant.api("POST", "/silences", 201, json={
         "ends_at": in_an_hour(), "devices": ["D"], "comment": "works"})
-    assert silence["active"] and silence["created_by"] == "admin"
+    assert silence["active"] and silence["created_by"] == "admin.token"
     unplug(simulator)
     fired = eventually(lambda: cable_alerts(plant, state="firing"), "the alert")[0]
     plug_in(simulator)

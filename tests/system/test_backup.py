@@ -71,6 +71,24 @@ def test_a_backup_while_it_runs_brings_everything_back_elsewhere(worked, tmp_pat
         other.end_orphans()
 
 
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_reading_a_stopped_store_leaves_nothing_behind(worked, tmp_path, end):
+    """-wal and -shm in the data directory mean that something has the store open, or died with it."""
+    before = configuration(worked)
+    getattr(worked, end)()
+    worked.end_orphans()
+    (tmp_path / "elsewhere").mkdir()
+    backup, copy = tmp_path / "plant.fwbackup", tmp_path / "copy.db"
+    done("backup", backup, "--data-dir", worked.data_dir)
+    assert {path.name for path in worked.data_dir.glob("state.db*")} == {"state.db"}
+    done("migrate-store", "--from", worked.data_dir / "state.db", "--to", copy)
+    assert {path.name for path in worked.data_dir.glob("state.db*")} == {"state.db"}
+    done("restore", backup, "--data-dir", tmp_path / "elsewhere")
+    assert {path.name for path in tmp_path.glob("*") if path.is_file() and path.suffix != ".xlsx"} == {backup.name, copy.name}
+    worked.start()
+    assert configuration(worked) == before
+
+
 def test_restore_keeps_what_was_there_aside(worked, tmp_path):
     file = tmp_path / "plant.fwbackup"
     done("backup", file, "--data-dir", worked.data_dir)

@@ -72,3 +72,52 @@ def test_is_in_the_contract(paths, methods, path, parameters):
     known = {each.get("name", each.get("$ref", "").rpartition("/")[2])
              for each in paths[path].get("parameters", []) + paths[path].get("get", {}).get("parameters", [])}
     assert set(parameters.split()) <= known, f"{path} takes {known}"
+
+
+# Method, path, statuses that clients are told to expect, besides 400, 401, 403 and 429 of every call.
+ANSWERS = [
+    ("post", "/import-jobs", "201 413 422"),
+    ("get", "/import-jobs/{id}", "200 404"),
+    ("post", "/import-jobs/{id}/apply", "200 404 409"),
+    *[("get", f"/{kind}", "200") for kind in RECORDS],
+    *[("post", f"/{kind}", "201 409 413 422") for kind in RECORDS],
+    *[("get", f"/{kind}/{{id}}", "200 404") for kind in RECORDS],
+    *[("patch", f"/{kind}/{{id}}", "200 404 409 422") for kind in RECORDS],
+    *[("delete", f"/{kind}/{{id}}", "204 404 409") for kind in RECORDS],
+    *[("post", f"/tasks/{{id}}/{action}", "202 404 409") for action in ("start", "stop", "pause", "resume", "restart")],
+    ("post", "/tasks/{id}/acquire_once", "200 404 409"),
+    ("post", "/sessions/start_task", "202 404 409 422"),
+    *[("post", f"/sessions/{{id}}/{action}", "202 404 409") for action in ("stop", "pause", "resume")],
+    ("post", "/test-connection", "200 422"),
+    ("post", "/test-storage", "200 422"),
+    ("get", "/events", "200 410"),
+]
+
+
+@pytest.mark.parametrize("method,path,statuses", ANSWERS)
+def test_answers_are_in_the_contract(paths, method, path, statuses):
+    documented = paths[BASE + path][method]["responses"].keys()
+    assert {*statuses.split(), "400", "401", "403", "429"} <= documented, f"{method} {path} answers {sorted(documented)}"
+
+
+def test_headers_and_fields_are_in_the_contract(server, paths):  # noqa: F811
+    contract = server.call("get", "/openapi.json").json()
+
+    def resolved(node):
+        while "$ref" in node:
+            target = contract
+            for key in node["$ref"].removeprefix("#/").split("/"):
+                target = target[key]
+            node = target
+        return node
+
+    stream = paths[BASE + "/tasks/{id}/stream"]
+    named = [resolved(each) for each in stream.get("parameters", []) + stream["get"].get("parameters", [])]
+    assert ("Last-Event-ID", "header") in {(each["name"], each["in"]) for each in named}
+    for path, item in paths.items():
+        for method in ("get", "post", "patch", "delete"):
+            for status in {"429", "503"} & item.get(method, {}).get("responses", {}).keys():
+                assert "Retry-After" in resolved(item[method]["responses"][status])["headers"], f"{method} {path} {status}"
+    upload = paths[BASE + "/import-jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    fields = resolved(upload)["properties"]
+    assert "file" in fields and set(resolved(fields["mode"])["enum"]) == {"merge", "replace"}

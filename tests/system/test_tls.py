@@ -224,6 +224,6 @@ def test_every_request_leaves_a_line(secured):
         return {line["request_id"]: line for line in map(json.loads, text.splitlines())}
     eventually(lambda: {"mine", "theirs"} <= lines().keys(), "the lines")
     mine, theirs = lines()["mine"], lines()["theirs"]
-    assert (mine["user"], mine["method"], mine["path"], mine["status"]) == ("admin", "GET", "/api/v1/tasks", 200)
+    assert (mine["user"], mine["method"], mine["path"], mine["status"]) == ("admin.token", "GET", "/api/v1/tasks", 200)
     assert mine["bytes"] > 0 and mine["ms"] > 0 and mine["remote"] == "127.0.0.1"
     assert (theirs["user"], theirs["status"]) == ("", 401)

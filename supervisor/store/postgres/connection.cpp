@@ -189,7 +189,7 @@ Status Connection::execute(const std::string& statements) {
 
 Error Connection::lost() {
     health_ = Health::kLost;
-    auto text = one_line(connection_ == nullptr ? "out of memory" : PQerrorMessage(connection_.get()));
+    auto text = failure_of(connection_ == nullptr ? "out of memory" : PQerrorMessage(connection_.get()));
     if (text.empty()) text = "the connection ended";
     return make_error(
         ErrorKind::kUnavailable,

@@ -51,4 +51,20 @@ Refusal read_refusal(std::string_view text) {
     return {{}, std::string{text}};
 }
 
+std::string failure_of(std::string_view text) {
+    std::string said;
+    while (!text.empty()) {
+        const auto end = std::min(text.find('\n'), text.size());
+        auto line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (line.starts_with('\t')) continue;
+        constexpr std::string_view kEnds = " \r.:;";
+        line = line.substr(0, line.find_last_not_of(kEnds) + 1);
+        if (line.empty()) continue;
+        if (!said.empty()) said += "; ";
+        said += line;
+    }
+    return said;
+}
+
 }  // namespace fieldwarden::supervisor::postgres

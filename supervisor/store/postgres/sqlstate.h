@@ -21,4 +21,8 @@ struct Refusal {
 };
 Refusal read_refusal(std::string_view text);
 
+// What libpq says of a connection that failed, as the beginning of a sentence that goes on with advice of our
+// own: libpq's (its lines that begin with a tab) is left out, several hosts are joined by "; ".
+std::string failure_of(std::string_view text);
+
 }  // namespace fieldwarden::supervisor::postgres

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <map>
 
 #include "common/sqlite.h"
@@ -119,8 +121,15 @@ class SqliteTarget final : public RowTarget {
 }  // namespace
 
 Result<std::unique_ptr<RowSource>> open_sqlite_source(const std::string& path) {
-    auto database = SqlDatabase::open(path, SqlDatabase::Mode::kReadOnly);
+    // The last connection to close takes -wal and -shm away, but not one that may only read. Where the file
+    // or its folder cannot be written there is no other.
+    const auto folder = std::filesystem::path{path}.parent_path();
+    const bool ours =
+        ::access(path.c_str(), W_OK) == 0 && ::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0;
+    auto database =
+        SqlDatabase::open(path, ours ? SqlDatabase::Mode::kReadWrite : SqlDatabase::Mode::kReadOnly);
     if (!database) return database.error();
+    if (const auto set = database->execute("PRAGMA query_only = 1"); !set) return set.error();
     const auto version = database->integer("PRAGMA user_version");
     if (!version) return version.error();
     const auto application = database->integer("PRAGMA application_id");

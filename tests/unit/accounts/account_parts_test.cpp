@@ -59,8 +59,8 @@ TEST(AccountRules, NamesAndPasswords) {
     for (const char* good : {"chen", "a", "chen.li@plant-2", "焊工", "7up"}) {
         EXPECT_EQ(wrong_username(good), std::nullopt) << good;
     }
-    for (const auto& bad :
-         std::vector<std::string>{"", "a b", "a/b", "a:b", "a\n", "12", std::string(65, 'x')}) {
+    for (const auto& bad : std::vector<std::string>{"", "a b", "a/b", "a:b", "a\n", "12", "admin.token",
+                                                    "Admin.Token", std::string(65, 'x')}) {
         EXPECT_NE(wrong_username(bad), std::nullopt) << bad;
     }
     EXPECT_NE(wrong_password("123456789"), std::nullopt);

@@ -73,7 +73,7 @@ class AccountsTest : public ::testing::Test {
 
     TempDir directory_;
     HandClock clock_;
-    const Accounts::Limits limits_{
+    Accounts::Limits limits_{
         .session_idle = 12h, .session_longest = 7 * 24h, .failures = {.allowed = 7, .window = 45s}};
     Passwords passwords_{64};  // cheap: what they cost is tested elsewhere
     std::unique_ptr<Store> store_;
@@ -158,6 +158,17 @@ TEST_F(AccountsTest, RestartsKeepTokensAndSessionsAndTheirUse) {
     clock_.pass(limits_.session_idle - 2min);
     EXPECT_TRUE(accounts_->identify_session(session.secret)) << "the moved end was kept";
     EXPECT_TRUE(accounts_->identify_token(made.secret));
+}
+
+TEST_F(AccountsTest, AShorterLimitEndsOpenSessions) {
+    const auto session = login();
+    clock_.pass(2h);
+    limits_.session_longest = 3h;
+    open();
+    EXPECT_TRUE(accounts_->identify_session(session.secret));
+    limits_.session_longest = 2h;
+    open();
+    EXPECT_FALSE(accounts_->identify_session(session.secret)) << "whatever end was stored";
 }
 
 TEST_F(AccountsTest, ATokenEndsAtItsTime) {

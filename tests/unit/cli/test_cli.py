@@ -38,7 +38,7 @@ class Fake(http.server.BaseHTTPRequestHandler):
     def handle_any(self):
         path = self.path.split("?")[0]
         length = int(self.headers.get("Content-Length", 0))
-        body = self.rfile.read(length)
+        body = self.server.read_body(self.rfile, length)
         self.server.seen.append((self.command, self.path, body, dict(self.headers)))
         answer = self.server.answers.get((self.command, path))
         if self.server.token and self.headers.get("Authorization") != f"Bearer {self.server.token}":
@@ -67,6 +67,7 @@ def server():
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake)
     httpd.daemon_threads = True
     httpd.answers, httpd.seen, httpd.token = {}, [], ""
+    httpd.read_body = lambda file, length: file.read(length)
     httpd.url = f"http://127.0.0.1:{httpd.server_port}"
     thread = threading.Thread(target=httpd.serve_forever, args=(0.05,))
     thread.start()

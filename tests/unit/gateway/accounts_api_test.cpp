@@ -198,5 +198,35 @@ TEST_F(AccountsApi, EveryResponseCarriesTheSecurityHeaders) {
     }
 }
 
+// A page that is left open asks nothing; its streams count as use, but only until the session's end.
+TEST_F(AccountsApi, AnOpenStreamEndsWithItsSession) {
+    settings_.sign_in.session_idle = std::chrono::hours{2};
+    settings_.sign_in.session_longest = std::chrono::hours{3};
+    gateway_.reset();
+    start_gateway();
+    add_user("chen", "viewer");
+    const auto chen = login("chen", "a long password");
+    const auto cookie = "Cookie: fieldwarden_session=" + chen.cookie + "\r\n";
+    RawClient socket(port_);
+    ASSERT_TRUE(socket.upgrade("/ws/processor-status", "Origin: http://localhost\r\n" + cookie));
+    RawClient events(port_);
+    events.send("GET /api/v1/tasks/T1/stream HTTP/1.1\r\nHost: localhost\r\n" + cookie + "\r\n");
+    ASSERT_TRUE(events.wait_for("text/event-stream"));
+    const auto ends_at = [&] {
+        return parse_rfc3339(json(as(chen, "GET", "/api/v1/auth/me"))["expires_at"].get<std::string>())
+            .value();
+    };
+    const auto signed_in_at = clock_.utc_now();
+    clock_.pass(std::chrono::hours{2} - std::chrono::minutes{1});
+    EXPECT_LE(ends_at(), signed_in_at + std::chrono::hours{3}) << "use does not lead beyond the longest";
+    EXPECT_GT(ends_at(), signed_in_at + std::chrono::hours{2}) << "but beyond the idle time";
+    clock_.pass(std::chrono::hours{1} + std::chrono::minutes{1});
+    EXPECT_TRUE(events.closed());
+    while (socket.message()) {
+    }
+    EXPECT_EQ(socket.close_code(), 1008);
+    EXPECT_EQ(as(chen, "GET", "/api/v1/auth/me").status, 401);
+}
+
 }  // namespace
 }  // namespace fieldwarden::supervisor::testing

@@ -295,7 +295,7 @@ TEST_F(ApiTest, StartsAndStopsTasks) {
     // Who did it is in the audit trail.
     const auto audit = call("GET", "/api/v1/audit?q=task.pause").json();
     ASSERT_EQ(audit["total"], 1);
-    EXPECT_EQ(audit["items"][0]["actor"], "admin");
+    EXPECT_EQ(audit["items"][0]["actor"], "admin.token");
     EXPECT_EQ(audit["items"][0]["remote"], "127.0.0.1");
 }
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -14,6 +16,17 @@
 #include "supervisor/gateway/gateway.h"
 
 namespace fieldwarden::supervisor::testing {
+
+// The machine's clocks, and as much later as a test says.
+class LaterClock final : public Clock {
+  public:
+    [[nodiscard]] UtcTime utc_now() const override { return system_clock().utc_now() + later_.load(); }
+    [[nodiscard]] MonoTime mono_now() const override { return system_clock().mono_now() + later_.load(); }
+    void pass(std::chrono::microseconds time) { later_ = later_.load() + time; }
+
+  private:
+    std::atomic<std::chrono::microseconds> later_{std::chrono::microseconds{0}};
+};
 
 class GatewayFixture : public ::testing::Test {
   protected:
@@ -38,7 +51,7 @@ class GatewayFixture : public ::testing::Test {
         std::filesystem::remove_all(settings_.server.data_dir);
     }
     void start_gateway() {
-        Services services{*control_, bus_, live_, *store_, *alerts_, settings_, system_clock(), "test"};
+        Services services{*control_, bus_, live_, *store_, *alerts_, settings_, clock_, "test"};
         services.announce_password = [this](std::string_view, std::string_view password) {
             one_time_password_ = password;
         };
@@ -77,6 +90,7 @@ class GatewayFixture : public ::testing::Test {
     }
 
     Settings settings_;
+    LaterClock clock_;  // of the gateway
     StatusBus bus_{system_clock()};
     LiveValues live_;
     std::unique_ptr<Store> store_;

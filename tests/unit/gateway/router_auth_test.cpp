@@ -129,7 +129,9 @@ TEST(Auth, ComparesWholeTokens) {
     for (const auto* wrong : {"", "0123456789abcdef0124", "0123456789abcdef012", "0123456789abcdef01234"}) {
         EXPECT_FALSE(authenticator->identify(wrong)) << wrong;
     }
-    EXPECT_EQ(authenticator->identify("0123456789abcdef0123")->role, Role::kAdmin);
+    const auto who = authenticator->identify("0123456789abcdef0123");
+    EXPECT_EQ(who->role, Role::kAdmin);
+    EXPECT_EQ(who->username, "admin.token") << "not the user admin";
 }
 
 TEST(Throttle, AsksToWaitAfterTooManyFailures) {
