@@ -167,21 +167,17 @@ ActionResult SupervisorLoop::act(TaskAction action, const std::string& code,
     return result;
 }
 
-// Also of tasks that do not run, or never did since this supervisor began.
-void SupervisorLoop::forget_removed_points(const Plant& before, const Plant& after) {
-    const auto& now = after.of(Kind::kPoint);
-    std::vector<PointId> gone;
-    for (const auto& point : before.of(Kind::kPoint).all()) {
-        const auto* same = now.find(point.code());
-        if (same == nullptr || same->id != point.id) gone.push_back(static_cast<PointId>(point.id));
-    }
-    live_.forget(gone);
-    states_->lose(gone, clock_.utc_now());
+// Also of tasks that do not run, or never did since this supervisor began; and what a worker still said of
+// points removed by an earlier change, which it had not heard of yet.
+void SupervisorLoop::forget_removed_points(const Plant& plant) {
+    std::vector<PointId> points;
+    for (const auto& point : plant.of(Kind::kPoint).all()) points.push_back(static_cast<PointId>(point.id));
+    live_.keep_only(std::move(points));
 }
 
 ApplyResult SupervisorLoop::take_plant(NewPlant changed) {
     ApplyResult result;
-    forget_removed_points(*plant(), *changed.plant);
+    forget_removed_points(*changed.plant);
     set_plant(changed.plant);
     result.plant = changed.plant;
     take_status_points(std::move(changed.status_points));

@@ -115,7 +115,7 @@ class SupervisorLoop {
     // --- supervisor_control.cpp ---
     ActionResult act(TaskAction action, const std::string& code, const Result<TaskConfigPtr>* config,
                      const Actor& actor);
-    void forget_removed_points(const Plant& before, const Plant& after);
+    void forget_removed_points(const Plant& plant);
     ApplyResult take_plant(NewPlant changed);
     bool reload(TaskRuntime& task, const Result<TaskConfigPtr>& config);
     void take_status_points(StatusPointsPtr points);

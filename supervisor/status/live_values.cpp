@@ -83,4 +83,21 @@ void LiveValues::forget(std::span<const PointId> points) {
     }
 }
 
+void LiveValues::keep_only(std::vector<PointId> points) {
+    std::ranges::sort(points);
+    const std::unique_lock lock{mutex_};
+    std::erase_if(pages_, [&](auto& entry) {
+        auto& [number, page] = entry;
+        for (PointId at = 0; at < kPageSlots && page->held != 0; ++at) {
+            auto& slot = page->slots[at];
+            const auto point = number * kPageSlots + at;
+            if (!slot.held || std::ranges::binary_search(points, point)) continue;
+            slot = {};
+            texts_.erase(point);
+            --page->held;
+        }
+        return page->held == 0;
+    });
+}
+
 }  // namespace fieldwarden::supervisor

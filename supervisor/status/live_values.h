@@ -26,6 +26,8 @@ class LiveValues {
     // Marks the points' last samples bad/stale at `now`: their task stopped or its worker died.
     void mark_stale(std::span<const PointId> points, UtcTime now);
     void forget(std::span<const PointId> points);
+    // Forgets every point but these.
+    void keep_only(std::vector<PointId> points);
 
   private:
     // A sample in 24 bytes. Texts, which are rare, stand beside in texts_.

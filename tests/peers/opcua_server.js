@@ -5,7 +5,9 @@
 // Listens on loopback (a free port when none is given) and prints {"url", "namespace"} once it is ready. Then takes
 // commands, a JSON object a line on standard input, and answers each with one: {"do": "set", "node": "Double",
 // "value": 1.5}, {"do": "status", "node": "Double", "code": "BadSensorFailure"}, {"do": "get", "node": "Double"},
-// {"do": "remove"|"add", "node": "Extra"}, {"do": "sessions"}, {"do": "cut"} (every connection, without a word).
+// {"do": "sampled", "node": "Double", "value": 1.5} (whether every subscription to it has: it samples from time to time),
+// {"do": "remove"|"add", "node": "Extra"}, {"do": "sessions"}, {"do": "cut"} (every connection, without a word),
+// {"do": "end_sessions", "subscriptions": false} (all of them on their live connections, with or without theirs).
 // Ends when standard input does.
 "use strict";
 
@@ -133,6 +135,16 @@ async function main() {
             delete variables[node];
         },
         sessions: () => ({ sessions: server.engine.currentSessionCount, subscriptions: server.engine.currentSubscriptionCount }),
+        sampled: ({ node, value }) => {
+            const engines = [server.engine._orphanPublishEngine, ...Object.values(server.engine._sessions).map((each) => each.publishEngine)];
+            const items = engines.filter(Boolean).flatMap((each) => each.subscriptions).flatMap((each) => Object.values(each.monitoredItems))
+                .filter((each) => each.node === variables[node]);
+            return { sampled: items.every((each) => each.oldDataValue.value?.value === value) };
+        },
+        end_sessions: ({ subscriptions }) => {
+            // Its own way of ending one: the client's requests that wait are answered with BadSessionClosed.
+            for (const each of Object.values(server.engine._sessions)) server.engine.closeSession(each.authenticationToken, subscriptions, "Terminated");
+        },
         cut: () => {
             for (const each of server.endpoints) each.abruptlyInterruptChannels();
         },

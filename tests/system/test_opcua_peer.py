@@ -66,6 +66,11 @@ class Server(JsonProcess):
         assert answer["ok"], answer
         return answer
 
+    def change(self, name, value):
+        """A change that no later one hides: whoever is subscribed gets it."""
+        self.do(do="set", node=name, value=value)
+        eventually(lambda: self.do(do="sampled", node=name, value=value)["sampled"], f"{value} sampled")
+
     def kill(self):
         self.process.kill()
         self.process.wait(DEADLINE)
@@ -102,12 +107,12 @@ class Probe(JsonProcess):
         eventually(more, what)
         return samples
 
-    def reconnect(self, subscribe=True):
-        """As the device loop does it: until it works."""
+    def reconnect(self, subscribe=True, period_ms=100):
+        """As the device loop does it: until it works. Another period than before makes another subscription."""
 
         def attempt():
             self.tell(do="disconnect")
-            return self.tell(do="connect")["ok"] and (not subscribe or self.tell(do="subscribe", period_ms=100)["ok"])
+            return self.tell(do="connect")["ok"] and (not subscribe or self.tell(do="subscribe", period_ms=period_ms)["ok"])
 
         eventually(attempt, "the driver connected again", 60)
 
@@ -412,15 +417,51 @@ def test_a_broken_connection_loses_no_change(server, probes, security):
     server.do(do="cut")
     eventually(lambda: not probe.tell(do="take", wait_ms=200)["ok"], "the broken connection noticed")
     for i in range(1, 6):
-        server.do(do="set", node="Double", value=500.0 + i)
-        server.do(do="get", node="Double")
+        server.change("Double", 500.0 + i)
     before = server.do(do="sessions")
-    probe.reconnect()
+    probe.reconnect(period_ms=10)
     seen = probe.take_until(lambda samples: value_of(samples, 0) == 505.0, "the newest change")
     # The old subscription went on: it was neither made anew nor left behind.
     assert server.do(do="sessions")["subscriptions"] == before["subscriptions"]
-    assert len({sample["timestamp"] for sample in seen}) == len(seen)
+    assert [sample["value"] for sample in seen] == [500.0 + i for i in range(1, 6)]
     server.do(do="set", node="Double", value=3.141592653589793)
+
+
+@pytest.mark.parametrize("security", ["none", "basic256sha256_sign_encrypt"])
+def test_a_session_the_server_ends_loses_and_doubles_no_change(server, probes, security):
+    before = server.do(do="sessions")
+    probe = probes(server.url, [(node("Double"), "float64")],
+                   f"security={security}; queue_size=100; publishing_interval_ms=50")
+    probe.do("subscribe", period_ms=10)
+    probe.take_until(lambda samples: samples, "the first value")
+    server.do(do="set", node="Double", value=600.0)
+    seen = probe.take_until(lambda samples: value_of(samples, 0) == 600.0, "a change")
+    # The connection stays, and so does the subscription: the next session takes it over, with what it kept.
+    server.do(do="end_sessions", subscriptions=False)
+    for i in range(1, 6):
+        server.change("Double", 600.0 + i)
+    eventually(lambda: not probe.tell(do="take", wait_ms=200)["ok"], "the end of the session noticed")
+    probe.reconnect(period_ms=10)
+    seen += probe.take_until(lambda samples: value_of(samples, 0) == 605.0, "the newest change")
+    server.do(do="set", node="Double", value=606.0)
+    seen += probe.take_until(lambda samples: value_of(samples, 0) == 606.0, "a change after it")
+    assert [sample["value"] for sample in seen if sample["value"] >= 600] == [600.0 + i for i in range(7)]
+    assert server.do(do="sessions") == {"ok": True, "sessions": before["sessions"] + 1,
+                                        "subscriptions": before["subscriptions"] + 1}
+    server.do(do="set", node="Double", value=3.141592653589793)
+
+
+def test_a_session_ended_with_its_subscription_gets_a_new_one(server, probes):
+    probe = probes(server.url, [(node("Double"), "float64")], "queue_size=100; publishing_interval_ms=50")
+    probe.do("subscribe", period_ms=10)
+    probe.take_until(lambda samples: samples, "the first value")
+    server.do(do="end_sessions", subscriptions=True)
+    server.do(do="set", node="Double", value=700.0)
+    eventually(lambda: not probe.tell(do="take", wait_ms=200)["ok"], "the end of the session noticed")
+    probe.reconnect(period_ms=10)
+    probe.take_until(lambda samples: value_of(samples, 0) == 700.0, "the newest value")
+    server.do(do="set", node="Double", value=3.141592653589793)
+    probe.take_until(lambda samples: value_of(samples, 0) == 3.141592653589793, "a change after it")
 
 
 def test_a_server_that_is_killed_and_started_again(tmp_path, probes):

@@ -256,6 +256,24 @@ TEST(LiveValues, TheNewestSampleWinsAndStaleMarksIt) {
     EXPECT_FALSE(live.get(1));
 }
 
+TEST(LiveValues, KeepsOnlyWhatItIsTold) {
+    LiveValues live;
+    SampleBatch batch;
+    for (PointId point = 1; point <= 600; ++point) batch.push_back(sample(point, point, 100));
+    batch[299].value = std::string{"text"};
+    batch[300].value = std::string{"text"};
+    live.put(batch);
+    live.keep_only({301, 7, 100'000});
+    for (PointId point = 1; point <= 600; ++point) {
+        EXPECT_EQ(live.get(point).has_value(), point == 7 || point == 301) << point;
+    }
+    EXPECT_EQ(live.get(301)->value, Value{std::string{"text"}});
+    live.put(SampleBatch{sample(300, 1, 50)});
+    EXPECT_EQ(live.get(300)->value, Value{std::int64_t{1}}) << "nothing of the older one is left";
+    live.keep_only({});
+    EXPECT_FALSE(live.get(7));
+}
+
 TEST(LogHub, KeepsTheLastEntriesOldestFirst) {
     LogHub hub{3};
     for (int i = 0; i < 5; ++i) {

@@ -279,6 +279,13 @@ TEST_F(Fleet, ValuesOfRemovedPointsAreForgottenAlsoWhereNoTaskRan) {
     ASSERT_TRUE(supervisor_->apply(change, supervisor_->plant()->revision, {}));
     EXPECT_FALSE(live_.get(id));
     EXPECT_TRUE(live_.get(other));
+    // Said by a worker that had not heard of the change yet: it goes with the next one.
+    live_.put(SampleBatch{{.point = id, .time = clock_.utc_now(), .value = std::int64_t{3}}});
+    ChangeSet next;
+    next.of(Kind::kTask).put.push_back(task("T2", "D2", {{"task_name", "other"}}));
+    ASSERT_TRUE(supervisor_->apply(next, supervisor_->plant()->revision, {}));
+    EXPECT_FALSE(live_.get(id));
+    EXPECT_TRUE(live_.get(other));
 }
 
 TEST_F(Fleet, ApplyReloadsWhatChangedAndTouchesNothingElse) {

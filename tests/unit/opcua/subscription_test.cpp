@@ -22,7 +22,7 @@ class OpcUaSubscription : public testing::Test {
         config.device_code = "D1";
         config.protocol = Protocol::kOpcUa;
         config.address = fmt::format("opc.tcp://127.0.0.1:{}", server_.port());
-        config.options = {{"timeout_ms", "2000"}};
+        config.options = {{"timeout_ms", "2000"}, {"queue_size", "10"}};
         PointConfig point;
         point.id = 7;
         point.point_code = "P1";
@@ -162,6 +162,33 @@ TEST_F(OpcUaSubscription, ASubscriptionThatOutlivesItsSessionIsTakenOver) {
     EXPECT_EQ(server_.counters().subscriptions, 1U);
     send(2);
     EXPECT_THAT(take_until(2), ElementsAre(2));
+}
+
+// The connection is whole, and the server's word about the session comes as the answer to a request.
+TEST_F(OpcUaSubscription, ASubscriptionWhoseSessionTheServerEndsOnALiveConnectionIsTakenOver) {
+    server_.end_sessions();
+    for (int value = 1; value <= 3; ++value) send(value);
+    SampleBatch samples;
+    const std::vector<std::uint32_t> due{0};
+    EXPECT_FALSE(driver_->read(due, samples));
+    driver_->disconnect();
+    open();
+    EXPECT_THAT(take_until(3), ElementsAre(1, 2, 3));
+    EXPECT_EQ(server_.counters().transfers, 1U);
+    EXPECT_EQ(server_.counters().subscriptions, 1U);
+    send(4);
+    EXPECT_THAT(take_until(4), ElementsAre(4));
+}
+
+// A goodbye that was heard leaves nothing to take over.
+TEST_F(OpcUaSubscription, AClosedSessionIsFollowedByANewSubscription) {
+    driver_->disconnect();
+    EXPECT_EQ(server_.counters().subscriptions, 0U);
+    send(1);
+    open();
+    EXPECT_THAT(take_until(1), ElementsAre(1));
+    EXPECT_EQ(server_.counters().transfers, 0U);
+    EXPECT_EQ(server_.counters().subscriptions, 1U);
 }
 
 TEST_F(OpcUaSubscription, AServerThatTransfersNothingGetsANewSubscription) {

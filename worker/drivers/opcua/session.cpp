@@ -237,7 +237,10 @@ Status Session::activate() {
 }
 
 bool Session::disconnect() {
-    if (active_ && channel_.is_open()) {
+    // A session that the server has ended leaves its subscriptions behind (Part 4, 5.6.4): the next one takes
+    // them over.
+    const bool closes = active_ && channel_.is_open();
+    if (closes) {
         farewell_ = true;
         line_.begin_farewell();
         const auto patience = std::min(settings_.timeout, kFarewell);
@@ -251,7 +254,7 @@ bool Session::disconnect() {
     posted_.clear();
     channel_.hang_up();
     line_.disconnect();
-    return !session_.has_value();
+    return closes;
 }
 
 // --- requests and answers --------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class Session {
     Status connect();
     // Closes the session on the server when the connection is whole, in at most half a second; keeps it for
     // the next connect() when the connection is broken.
-    // True: nothing is left of it on the server, subscriptions included.
+    // True: it was closed, and its subscriptions with it. False: what there was of them may still be there.
     bool disconnect();
     [[nodiscard]] ConnectStep failed_step() const { return failed_step_; }
     // Signed in, not interrupted, and no call has found the connection or the session broken.

@@ -16,6 +16,7 @@ inline bool is_bad(StatusCode code) {
 }
 
 namespace status {
+inline constexpr StatusCode kGoodSubscriptionTransferred = 0x002D'0000;
 inline constexpr StatusCode kBadUnexpectedError = 0x8001'0000;
 inline constexpr StatusCode kBadEncodingLimitsExceeded = 0x8008'0000;
 inline constexpr StatusCode kBadTimeout = 0x800A'0000;

@@ -403,7 +403,12 @@ void Subscription::take_notification(Notification notification) {
 void Subscription::apply(Notification& notification) {
     const auto utc = system_clock().utc_now();
     confirmed_at_ = utc;
-    if (notification.status_change) ended_ = true;
+    // One that has left its session is not at its end: a session that the server is about to close is told
+    // so, and the next one takes the subscription over. Where the session stays, Publish is refused from now
+    // on.
+    if (notification.status_change &&
+        bare(*notification.status_change) != status::kGoodSubscriptionTransferred)
+        ended_ = true;
     for (auto& change : notification.changes) {
         const auto index = change.handle;
         if (index >= points_.size()) continue;  // a handle we never gave
