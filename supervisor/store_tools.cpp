@@ -14,6 +14,7 @@
 #include "common/data_paths.h"
 #include "common/sqlite.h"
 #include "supervisor/fleet/instance_lock.h"
+#include "supervisor/restore_running.h"
 #include "supervisor/serve.h"
 #include "supervisor/store/open_store.h"
 #include "supervisor/store/transfer/copy_store.h"
@@ -187,11 +188,9 @@ std::string free_name(const std::string& wanted) {
     return name;
 }
 
-// `replaced` becomes the name under which the former store is kept.
+// The data directory is locked. `replaced` becomes the name under which the former store is kept.
 Result<transfer::Copied> bring_back(const ServerSettings& settings, const std::string& file, bool replace,
                                     std::string& replaced) {
-    const auto lock = InstanceLock::take(settings.data_dir + "/run/supervisor.lock");
-    if (!lock) return lock.error();
     const auto store = store_name(settings);
     if (is_store_url(store)) return copy(file, transfer::Sharing::kShared, store);
     std::error_code ignored;
@@ -242,24 +241,36 @@ int backup_main(int argc, char** argv) {
 }
 
 int restore_main(int argc, char** argv) {
-    CLI::App app{"Bring back what `fieldwarden backup` wrote. The supervisor must be stopped.",
-                 "fieldwarden restore"};
-    app.footer("Example:  systemctl stop fieldwarden && fieldwarden restore plant.fwbackup --replace");
+    CLI::App app{"Bring back what `fieldwarden backup` wrote.", "fieldwarden restore"};
+    app.footer(
+        "While the supervisor runs: the configuration alone, as an import that replaces. Tells what would "
+        "change;\n"
+        "--replace applies it, and tasks that stay as they are go on. Stopped: all of it, also accounts and "
+        "records.\n"
+        "Examples:  fieldwarden restore plant.fwbackup\n"
+        "           systemctl stop fieldwarden && fieldwarden restore plant.fwbackup --replace");
     const Options options{app};
     std::string file;
     bool replace = false;
     app.add_option("FILE", file, "backup to read")->required();
     app.add_flag("--replace", replace,
-                 "put the present state.db aside (a database must be empty: drop its schema fieldwarden)");
+                 "take the place of what is there (stopped: state.db is put aside; a database must be "
+                 "empty: drop its schema fieldwarden)");
     if (const auto ended = parse(app, argc, argv)) return *ended;
     const auto settings = options.settings();
     if (!settings) return fail(settings.error());
-    std::string replaced;
-    const auto copied = bring_back(*settings, file, replace, replaced);
-    if (!copied) return fail(copied.error());
-    fmt::print("{} holds again what {} was written from\n", store_label(*settings), file);
-    print_copied(*copied);
-    if (!replaced.empty()) fmt::print("the former store is kept as {}\n", replaced);
+    const auto lock = InstanceLock::take(settings->data_dir + "/run/supervisor.lock");
+    if (!lock && lock.error().kind != ErrorKind::kConflict) return fail(lock.error());
+    if (!lock) {
+        if (const int code = restore_into_running(*settings, file, replace); code != 0) return code;
+    } else {
+        std::string replaced;
+        const auto copied = bring_back(*settings, file, replace, replaced);
+        if (!copied) return fail(copied.error());
+        fmt::print("{} holds again what {} was written from\n", store_label(*settings), file);
+        print_copied(*copied);
+        if (!replaced.empty()) fmt::print("the former store is kept as {}\n", replaced);
+    }
     const auto missing = missing_history(file, settings->data_dir);
     if (!missing) return fail(missing.error());
     if (!missing->empty()) {

@@ -1,5 +1,5 @@
 // `fieldwarden backup`, `restore` and `migrate-store`: they work on the store itself and need no running
-// supervisor. argv[0] is the verb. Exit codes: 0 done, 1 failed and nothing was changed, 2 wrong usage.
+// supervisor; `restore` goes through one that runs. argv[0] is the verb. Exit codes: 0 done, 1 failed and nothing was changed, 2 wrong usage.
 #pragma once
 
 namespace fieldwarden::supervisor {
@@ -8,7 +8,8 @@ namespace fieldwarden::supervisor {
 // `history_files` which files of the embedded history there were. It holds secrets of devices and sinks; only
 // its owner may read it.
 int backup_main(int argc, char** argv);
-// Refused while a supervisor runs on the data directory or has the database.
+// While a supervisor runs on the data directory: the configuration alone, through it (restore_running.h).
+// Refused while one has the database.
 int restore_main(int argc, char** argv);
 // Likewise refused while a supervisor works with either of the two.
 int migrate_store_main(int argc, char** argv);

@@ -36,20 +36,6 @@ std::string language_of_environment() {
     return "en";
 }
 
-// What no flag gave, from the environment.
-Common with_environment(Common common) {
-    const auto fill = [](std::string& value, const char* name) {
-        const char* given = std::getenv(name);
-        if (value.empty() && given != nullptr) value = given;
-    };
-    fill(common.server, "FIELDWARDEN_SERVER");
-    fill(common.token, "FIELDWARDEN_TOKEN");
-    fill(common.data_dir, "FIELDWARDEN_SERVER_DATA_DIR");
-    fill(common.ca_file, "FIELDWARDEN_CA_FILE");
-    if (common.server.empty()) common.server = "127.0.0.1:8700";
-    return common;
-}
-
 // Everything the command line may set; filled by CLI11, used by the callback of the verb.
 struct Arguments {
     Common common;
@@ -95,7 +81,7 @@ class CommandLine {
             app_.exit(wrong);
             return kExitUsage;
         }
-        arguments_.common = with_environment(std::move(arguments_.common));
+        arguments_.common = cli::with_environment(std::move(arguments_.common));
         return verb_();
     }
 

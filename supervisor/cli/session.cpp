@@ -20,6 +20,19 @@ std::string data_dir_of(const Common& common) {
     return std::string{home == nullptr ? "" : home} + "/.local/share/fieldwarden";
 }
 
+Common with_environment(Common common) {
+    const auto fill = [](std::string& value, const char* name) {
+        const char* given = std::getenv(name);
+        if (value.empty() && given != nullptr) value = given;
+    };
+    fill(common.server, "FIELDWARDEN_SERVER");
+    fill(common.token, "FIELDWARDEN_TOKEN");
+    fill(common.data_dir, "FIELDWARDEN_SERVER_DATA_DIR");
+    fill(common.ca_file, "FIELDWARDEN_CA_FILE");
+    if (common.server.empty()) common.server = "127.0.0.1:8700";
+    return common;
+}
+
 Session open_session(const Common& common) {
     // Unreadable or missing: the supervisor's 401 tells what to do.
     const auto token =

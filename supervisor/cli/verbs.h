@@ -25,6 +25,8 @@ struct Session {
     ApiClient api;
     bool colour;
 };
+// What no flag gave, from the environment.
+Common with_environment(Common common);
 Session open_session(const Common& common);
 std::string data_dir_of(const Common& common);
 
@@ -37,6 +39,11 @@ struct ImportArguments {
     std::string file;
     bool apply = false;
     bool replace = false;
+    // How the file is told of.
+    std::string name;  // empty: the file's own
+    std::string noun = "workbook";
+    std::string apply_flag = "--apply";
+    std::string if_refused = "Mend the cells above and import it again.";
 };
 int import_workbook(Session& session, const ImportArguments& arguments);
 // GET `path` into a file: export and template.

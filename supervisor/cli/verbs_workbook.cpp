@@ -73,7 +73,7 @@ std::string change_line(const Json& change) {
     return line;
 }
 
-void print_diff(const Session& session, const Json& diff) {
+void print_diff(const Session& session, const Json& diff, std::string_view noun) {
     const auto& w = words(session);
     Table table{{{w.kind}, {w.added, true}, {w.changed, true}, {w.removed, true}, {w.unchanged, true}}};
     std::vector<std::string> details;
@@ -108,7 +108,7 @@ void print_diff(const Session& session, const Json& diff) {
     const auto shown = std::min(details.size(), kShownChanges);
     for (std::size_t i = 0; i < shown; ++i) fmt::print("{}\n", details[i]);
     if (told > shown) fmt::print("  … and {} more (--json shows all)\n", told - shown);
-    if (changes == 0) fmt::print("The configuration already is as the workbook says.\n");
+    if (changes == 0) fmt::print("The configuration already is as the {} says.\n", noun);
 }
 
 std::string joined(const Json& list) {
@@ -122,7 +122,7 @@ std::string joined(const Json& list) {
 Result<Json> upload(Session& session, const ImportArguments& arguments) {
     std::error_code error;
     std::string file = arguments.file;
-    auto name = std::filesystem::path{file}.filename().string();
+    auto name = arguments.name.empty() ? std::filesystem::path{file}.filename().string() : arguments.name;
     std::optional<TemporaryFile> archive;
     if (std::filesystem::is_directory(file, error)) {
         auto zipped = zip_csv_folder(file);
@@ -135,7 +135,7 @@ Result<Json> upload(Session& session, const ImportArguments& arguments) {
     return session.api.upload(path, file, name, {{"mode", arguments.replace ? "replace" : "merge"}});
 }
 
-void print_applied(const Session& session, const Json& applied) {
+void print_applied(const Session& session, const Json& applied, std::string_view noun) {
     const auto reloaded = joined(member(applied, "reloaded"));
     fmt::print("{}", styled("Applied.", Style::kGood, session.colour));
     if (reloaded.empty()) {
@@ -144,7 +144,7 @@ void print_applied(const Session& session, const Json& applied) {
         fmt::print(" Running tasks reloaded: {}\n", reloaded);
     }
     if (const auto stopped = joined(member(applied, "stopped")); !stopped.empty()) {
-        fmt::print("Tasks stopped because the workbook removed them: {}\n", stopped);
+        fmt::print("Tasks stopped because the {} removed them: {}\n", noun, stopped);
     }
 }
 
@@ -165,8 +165,7 @@ int import_workbook(Session& session, const ImportArguments& arguments) {
         if (session.common.json) {
             print_json(report);
         } else {
-            fmt::print(
-                "The workbook was refused; nothing was changed. Mend the cells above and import it again.\n");
+            fmt::print("The {} was refused; nothing was changed. {}\n", arguments.noun, arguments.if_refused);
         }
         return kExitFailed;
     }
@@ -177,15 +176,16 @@ int import_workbook(Session& session, const ImportArguments& arguments) {
         "comparing");
     if (!diff) return fail(diff.error());
     report["diff"] = *diff;
-    if (!session.common.json) print_diff(session, *diff);
+    if (!session.common.json) print_diff(session, *diff, arguments.noun);
     if (arguments.apply) {
         const auto applied =
             session.api.post(fmt::format("/import-jobs/{}/apply", id), Json::object(), "applying");
         if (!applied) return fail(applied.error());
         report["applied"] = *applied;
-        if (!session.common.json) print_applied(session, *applied);
+        if (!session.common.json) print_applied(session, *applied, arguments.noun);
     } else if (!session.common.json) {
-        fmt::print("\nNothing was changed yet (import job {}). Add --apply to store it.\n", id);
+        fmt::print("\nNothing was changed yet (import job {}). Add {} to store it.\n", id,
+                   arguments.apply_flag);
     }
     return session.common.json ? print_json(report) : kExitDone;
 }

@@ -122,10 +122,12 @@ class XlsxOut {
         }
     }
 
-    void write_record(Kind kind, const Record& record, lxw_row_t row) {
+    void write_record(Kind kind, const Record& record, lxw_row_t row, ExportSecrets secrets) {
         const auto fields = schema_of(kind).fields;
         for (std::size_t i = 0; i < fields.size() && i < record.cells.size() && sheet_ != nullptr; ++i) {
-            write_cell(row, static_cast<lxw_col_t>(i), fields[i], masked_cell(fields[i], record.cells[i]));
+            const std::string cell{record.cells[i]};
+            write_cell(row, static_cast<lxw_col_t>(i), fields[i],
+                       secrets == ExportSecrets::kClear ? cell : masked_cell(fields[i], cell));
         }
     }
 
@@ -400,12 +402,12 @@ void XlsxOut::write_help() {
 
 }  // namespace
 
-Status write_export(const Plant& plant, const std::string& path, Language language) {
+Status write_export(const Plant& plant, const std::string& path, Language language, ExportSecrets secrets) {
     XlsxOut out{path, language};
     for (const auto kind : kAllKinds) {
         out.begin_kind(kind, false);
         lxw_row_t row = 1;
-        for (const auto& record : plant.of(kind).all()) out.write_record(kind, record, row++);
+        for (const auto& record : plant.of(kind).all()) out.write_record(kind, record, row++, secrets);
     }
     return out.finish();
 }

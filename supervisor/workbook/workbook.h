@@ -101,8 +101,12 @@ proto::Json to_json(const Diff& diff, std::size_t most = 1000);
 
 // --- out ---
 
-// Secrets are written as kSecretMask.
-Status write_export(const Plant& plant, const std::string& path, Language language);
+enum class ExportSecrets : std::uint8_t {
+    kMasked,  // as kSecretMask
+    kClear,   // for a file that is nobody's to read
+};
+Status write_export(const Plant& plant, const std::string& path, Language language,
+                    ExportSecrets secrets = ExportSecrets::kMasked);
 Status write_template(const std::string& path, Language language);
 // The text of a cell as any surface may show it: secrets of options and URLs replaced by kSecretMask.
 std::string masked_cell(const Field& field, std::string_view text);

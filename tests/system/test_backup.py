@@ -11,7 +11,7 @@ from stores import Postgres
 
 
 def tool(*arguments, **settings):
-    environment = {**os.environ, **{f"FIELDWARDEN_{key.upper()}": value for key, value in settings.items()}}
+    environment = {**os.environ, **{f"FIELDWARDEN_{key.upper()}": value for key, value in settings.items() if value}}
     return subprocess.run([BIN / "fieldwarden", *map(str, arguments)], env=environment, text=True, capture_output=True,
                           timeout=60)
 
@@ -44,6 +44,11 @@ def configuration(supervisor):
     return {kind: supervisor.get(f"/{kind}")["items"] for kind in kinds}
 
 
+def without_ids(kinds):
+    """What was removed and is there again has a new one."""
+    return {kind: [{key: value for key, value in each.items() if key != "id"} for each in records] for kind, records in kinds.items()}
+
+
 def test_a_backup_while_it_runs_brings_everything_back_elsewhere(worked, tmp_path):
     before, file = configuration(worked), tmp_path / "plant.fwbackup"
     assert before["points"] and before["tasks"]
@@ -53,7 +58,6 @@ def test_a_backup_while_it_runs_brings_everything_back_elsewhere(worked, tmp_pat
     assert file.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.glob("plant.fwbackup*")) == ["plant.fwbackup"], "nothing beside it"
     assert "is there already" in refused("backup", file, "--data-dir", worked.data_dir)
-    assert "another supervisor" in refused("restore", file, "--data-dir", worked.data_dir, "--replace")
     session = worked.get("/sessions")["items"][0]["session_id"]
     worked.stop()
 
@@ -69,6 +73,42 @@ def test_a_backup_while_it_runs_brings_everything_back_elsewhere(worked, tmp_pat
     finally:
         other.stop()
         other.end_orphans()
+
+
+def test_a_restore_while_it_runs_brings_the_configuration_back(worked, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    worked.api("POST", "/sinks", 201, json={"sink_code": "IN", "type": "influxdb", "url": "http://127.0.0.1:1",
+                                            "options": "org=o; bucket=b; token=the-former-secret"})
+    before, file, after = configuration(worked), tmp_path / "plant.fwbackup", tmp_path / "after.fwbackup"
+    done("backup", file, "--data-dir", worked.data_dir)
+    pid, server = worked.status("T")["pid"], worked.base
+    worked.api("DELETE", "/sinks/IN", 204)
+    worked.api("POST", "/sites", 201, json={"site_code": "LATER", "site_name": "Later"})
+    worked.api("POST", "/users", 201, json={"username": "chen", "password": "a long password", "role": "viewer"})
+
+    said = tool("restore", file, "--data-dir", worked.data_dir, server=None)
+    assert said.returncode == 3, "the address in the settings is not where it listens"
+    said = tool("restore", file, "--data-dir", worked.data_dir, server=server)
+    assert said.returncode == 0, said.stderr
+    assert "- site LATER" in said.stdout and "Nothing was changed yet" in said.stdout and "--replace" in said.stdout
+    assert "LATER" in [site["site_code"] for site in worked.get("/sites")["items"]]
+    assert "former-secret" not in said.stdout + said.stderr
+
+    said = done("restore", file, "--data-dir", worked.data_dir, "--replace", server=server)
+    assert "Applied. No running task was touched." in said and "former-secret" not in said
+    assert without_ids(configuration(worked)) == without_ids(before)
+    assert worked.status("T")["pid"] == pid
+    assert "chen" in [user["username"] for user in worked.get("/users")["items"]], "accounts are not touched"
+    assert not list((tmp_path / "temporary").iterdir())
+    done("backup", after, "--data-dir", worked.data_dir)
+    with sqlite3.connect(after) as restored:
+        assert "the-former-secret" in restored.execute("SELECT options FROM sinks WHERE sink_code = 'IN'").fetchone()[0]
+    assert "already is as the backup says" in done("restore", file, "--data-dir", worked.data_dir, server=server)
+
+    (tmp_path / "text").write_text("no backup at all")
+    assert str(tmp_path / "text") in refused("restore", tmp_path / "text", "--data-dir", worked.data_dir, server=server)
+    assert "token is not valid" in refused("restore", file, "--data-dir", worked.data_dir, server=server, token="wrong")
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])

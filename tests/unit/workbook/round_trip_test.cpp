@@ -99,6 +99,23 @@ TEST(Export, IntoAnEmptyPlantAsksForTheSecrets) {
                 ElementsAre("masked_secret devices N3", "masked_secret sinks C2", "masked_secret sinks D2"));
 }
 
+TEST(Export, WithItsSecretsItFillsAnEmptyPlant) {
+    const auto plant = awkward_plant();
+    const TempFolder folder;
+    ASSERT_TRUE(write_export(plant, folder / "export.xlsx", Language::kEnglish, ExportSecrets::kClear));
+    const auto workbook = read_workbook(folder / "export.xlsx", "export.xlsx", Language::kEnglish);
+    ASSERT_TRUE(workbook);
+    const auto validation = validate(*workbook, {}, every_rule());
+    EXPECT_THAT(problem_list(validation.problems.errors()), IsEmpty());
+    for (const auto kind : kAllKinds) {
+        for (const auto& record : plant.of(kind).all()) {
+            const auto* back = validation.proposed.of(kind).find(record.code());
+            ASSERT_NE(back, nullptr) << record.code();
+            EXPECT_EQ(back->cells, record.cells);
+        }
+    }
+}
+
 TEST(Export, SaysWhyItCannotWrite) {
     const auto written = write_export({}, "/nowhere/export.xlsx", Language::kEnglish);
     ASSERT_FALSE(written);
