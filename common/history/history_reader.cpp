@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <unordered_map>
 
@@ -14,6 +15,8 @@
 #include "common/sqlite.h"
 
 namespace fieldwarden {
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -184,6 +187,24 @@ class QueryRun {
 
 Result<std::vector<HistoryPoint>> query_history(const std::string& data_dir, const std::string& task_code,
                                                 const HistoryQuery& query) {
+    return query_history_file(history_file(data_dir, task_code), query);
+}
+
+std::vector<std::string> history_files(const std::string& data_dir) {
+    std::vector<std::string> files;
+    std::error_code error;
+    // As history_file() writes it.
+    for (fs::directory_iterator at{data_dir + "/history", error}, end; !error && at != end;
+         at.increment(error)) {
+        std::error_code refused;
+        if (at->path().extension() == ".db" && at->is_regular_file(refused))
+            files.push_back(data_dir + "/history/" + at->path().filename().string());
+    }
+    std::ranges::sort(files);
+    return files;
+}
+
+Result<std::vector<HistoryPoint>> query_history_file(const std::string& path, const HistoryQuery& query) {
     if (query.aggregate != HistoryQuery::none && query.interval.count() <= 0) {
         return make_error(ErrorKind::kInvalidArgument,
                           "history: an aggregate needs an interval longer than zero");
@@ -191,7 +212,6 @@ Result<std::vector<HistoryPoint>> query_history(const std::string& data_dir, con
     if (query.start && query.end && *query.start > *query.end) {
         return make_error(ErrorKind::kInvalidArgument, "history: start lies behind end");
     }
-    const std::string path = history_file(data_dir, task_code);
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0 && errno == ENOENT) return std::vector<HistoryPoint>{};
     if (query.limit == 0) return std::vector<HistoryPoint>{};

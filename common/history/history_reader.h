@@ -49,5 +49,9 @@ struct HistoryPoint {
 // at one time is returned once, however often it was written.
 Result<std::vector<HistoryPoint>> query_history(const std::string& data_dir, const std::string& task_code,
                                                 const HistoryQuery& query);
+// The same of one of history_files().
+Result<std::vector<HistoryPoint>> query_history_file(const std::string& path, const HistoryQuery& query);
+// Every history under `data_dir`, by name: also those of tasks that are not configured any more.
+std::vector<std::string> history_files(const std::string& data_dir);
 
 }  // namespace fieldwarden

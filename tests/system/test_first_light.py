@@ -83,6 +83,12 @@ def test_workbook_to_live_data(supervisor, simulator, tmp_path):
     supervisor.api("PATCH", "/tasks/T", 200, json={"devices": ["NEXT"]})
     assert supervisor.get("/device/history?device_code=D&limit=10")["items"] == kept != []
     assert supervisor.get("/device/history?device_code=NEXT")["items"] == []
+    # Nor does it go with the task, as long as the file is kept; one that is damaged hides nothing.
+    (supervisor.data_dir / "history" / "damaged.db").write_bytes(b"SQLite format 3\0" + bytes(4096))
+    supervisor.api("DELETE", "/tasks/T", 204)
+    supervisor.api("POST", "/tasks", 201, json={"task_code": "RENAMED", "task_name": "RENAMED", "devices": ["D"], "period_ms": 1000})
+    assert supervisor.get("/device/history?device_code=D&limit=10")["items"] == kept
+    assert supervisor.get("/device/history?device_code=D&fields=COUNT&limit=1&order=desc")["more"]
 
 
 def test_an_export_imported_again_changes_nothing(supervisor, simulator, tmp_path):

@@ -3,7 +3,9 @@
 // asked.
 #include <algorithm>
 #include <map>
+#include <set>
 
+#include "common/data_paths.h"
 #include "common/history/history_reader.h"
 #include "common/sink_options.h"
 #include "supervisor/gateway/api/handlers.h"
@@ -168,41 +170,51 @@ HttpResponse device_history(const HttpRequest& request, Context& context) {
     HistoryRows rows(limit, query->history.descending);
     const bool empty_range =
         query->history.start && query->history.end && *query->history.start >= *query->history.end;
-    const auto& tasks = index->plant().of(Kind::kTask).all();
-    for (auto task = tasks.begin(); !empty_range && task != tasks.end(); ++task) {
-        const std::string task_code(task->code());
-        auto part = query->history;
-        part.limit = std::min(kMostHistoryPoints, (limit + 1) * fields);
+    if (empty_range || query->field_of_point.empty())
+        return json_response(
+            {{"device_code", query->device_code}, {"items", Json::array()}, {"more", false}});
+    auto part = query->history;
+    part.limit = std::min(kMostHistoryPoints, (limit + 1) * fields);
+    for (const auto& [point_code, field] : query->field_of_point) part.point_codes.push_back(point_code);
+    const auto take = [&](const std::vector<HistoryPoint>& samples) {
+        for (const auto& [point_code, sample] : samples) {
+            const auto field = query->field_of_point.find(point_code);
+            if (field != query->field_of_point.end()) rows.add(field->second, sample);
+        }
+        if (samples.size() >= part.limit) rows.set_more();
+        rows.trim();
+    };
+    const auto& data_dir = context.services.settings.server.data_dir;
+    std::set<std::string> looked_at;
+    for (const auto& task : index->plant().of(Kind::kTask).all()) {
+        const std::string task_code(task.code());
+        looked_at.insert(history_file(data_dir, task_code));
         // A task that does not compile acquires nothing.
+        auto acquired = part;
+        acquired.point_codes.clear();
         if (const auto points = index->points_of_task(task_code)) {
             for (const auto* point : **points) {
                 if (query->field_of_point.contains(point->code()))
-                    part.point_codes.emplace_back(point->code());
+                    acquired.point_codes.emplace_back(point->code());
             }
         }
         // One that does not acquire the device now may have done so: its history tells.
-        const bool acquires = !part.point_codes.empty();
-        if (!acquires && (!query->sink_code.empty() || query->field_of_point.empty())) continue;
-        if (!acquires) {
-            for (const auto& [point_code, field] : query->field_of_point)
-                part.point_codes.push_back(point_code);
-        }
+        const bool acquires = !acquired.point_codes.empty();
         Result<std::vector<HistoryPoint>> samples = std::vector<HistoryPoint>{};
-        if (query->sink_code.empty()) {
-            samples = query_history(context.services.settings.server.data_dir, task_code, part);
-        }
+        if (query->sink_code.empty()) samples = query_history(data_dir, task_code, part);
         if (acquires && samples && samples->empty()) {
-            samples = ask_sink(context, task_code, *query, part, *index);
+            samples = ask_sink(context, task_code, *query, acquired, *index);
         }
         // That another task's history is damaged says nothing of this device.
         if (!samples && !acquires) continue;
         if (!samples) return problem(samples.error());
-        for (const auto& [point_code, sample] : *samples) {
-            const auto field = query->field_of_point.find(point_code);
-            if (field != query->field_of_point.end()) rows.add(field->second, sample);
-        }
-        if (samples->size() >= part.limit) rows.set_more();
-        rows.trim();
+        take(*samples);
+    }
+    // Tasks that were renamed or removed have left theirs.
+    const auto files = query->sink_code.empty() ? history_files(data_dir) : std::vector<std::string>{};
+    for (const auto& file : files) {
+        if (looked_at.contains(file)) continue;
+        if (const auto samples = query_history_file(file, part)) take(*samples);
     }
     const bool more = rows.more();
     return json_response({{"device_code", query->device_code}, {"items", rows.items()}, {"more", more}});
