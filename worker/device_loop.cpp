@@ -15,6 +15,8 @@ constexpr milliseconds kLongestWait{500};
 // Changes of point quality are logged at most this often.
 constexpr std::chrono::seconds kQualityLogInterval{5};
 constexpr std::size_t kPointsNamedInLog = 5;
+// What a device kept during an outage comes within this time after it is back.
+constexpr std::chrono::seconds kPatienceWithKept{1};
 
 }  // namespace
 
@@ -71,7 +73,7 @@ bool DeviceLoop::Impl::turn() {
     if (!connected && clock.mono_now() >= attempt_at) {
         try_connect();
     } else if (connected && source != nullptr && (new_period || new_factor || resumed)) {
-        // After a pause for the newest values besides: what came meanwhile was let go.
+        // After a pause besides, so that a device which has lost the subscription says so at once.
         subscribe();
     }
     for (auto& request : asked) do_request(*request);
@@ -116,6 +118,7 @@ void DeviceLoop::Impl::scan(MonoTime now) {
 
 // batch → pipeline → live view, delivery, counters.
 void DeviceLoop::Impl::hand_on(double cycle_ms) {
+    away_points->look(due, batch, clock.utc_now());
     pipeline.convert(due, batch);
     const auto read = batch.size();
     const auto good = static_cast<std::uint64_t>(std::count_if(
@@ -174,12 +177,18 @@ bool DeviceLoop::Impl::subscribe() {
     enter(Where::kDriver);
     const auto status = source->subscribe(periods);
     enter(Where::kLoop);
+    continued_at.reset();
     if (called_off()) return false;
-    if (!status) failed(status.error(), true);
+    if (!status) {
+        failed(status.error(), true);
+    } else if (source->continues()) {
+        continued_at = clock.utc_now();
+    }
     return status.has_value();
 }
 
 void DeviceLoop::Impl::take_updates(milliseconds wait, bool is_paused) {
+    if (!is_paused && !meanwhile.empty()) hand_on_meanwhile();
     const auto began = clock.mono_now();
     due.clear();
     batch.clear();
@@ -188,8 +197,12 @@ void DeviceLoop::Impl::take_updates(milliseconds wait, bool is_paused) {
     enter(Where::kLoop);
     const auto confirmed = source->confirmed_at();
     if (!batch.empty() || (confirmed && !proven)) succeeded();
-    if (!batch.empty() && !is_paused) {
-        hand_on(std::chrono::duration<double, std::milli>(clock.mono_now() - began).count());
+    if (is_paused) {
+        keep_meanwhile();
+    } else {
+        const bool was_quiet = batch.empty();
+        if (!was_quiet) hand_on(std::chrono::duration<double, std::milli>(clock.mono_now() - began).count());
+        bring_back(confirmed, was_quiet);
     }
     if (confirmed) {
         const std::lock_guard lock{mutex};
@@ -201,6 +214,33 @@ void DeviceLoop::Impl::take_updates(milliseconds wait, bool is_paused) {
         // The next turn says so of every point.
         schedule->due_now(clock.mono_now());
     }
+}
+
+void DeviceLoop::Impl::keep_meanwhile() {
+    for (std::size_t i = 0; i < batch.size(); ++i) meanwhile.insert_or_assign(due[i], std::move(batch[i]));
+}
+
+// Only once nothing more comes of what the device kept during an outage; of one that always has something,
+// after a while.
+void DeviceLoop::Impl::bring_back(std::optional<UtcTime> confirmed, bool was_quiet) {
+    if (!away_points->any() || !continued_at || !confirmed || *confirmed <= *continued_at) return;
+    if (!was_quiet && *confirmed <= *continued_at + kPatienceWithKept) return;
+    due.clear();
+    batch.clear();
+    away_points->bring_back(due, batch, clock.utc_now());
+    if (!batch.empty()) hand_on(0);
+}
+
+// What the device said last of each point during a pause: it holds now, and may not be said again for hours.
+void DeviceLoop::Impl::hand_on_meanwhile() {
+    due.clear();
+    batch.clear();
+    for (auto& [point, sample] : meanwhile) {
+        due.push_back(point);
+        batch.push_back(std::move(sample));
+    }
+    meanwhile.clear();
+    hand_on(0);
 }
 
 // A period of a device that is not scanned.
@@ -277,7 +317,11 @@ void DeviceLoop::Impl::try_connect() {
     }
     connected = true;
     proven = false;
-    if (source != nullptr && !subscribe()) return;
+    if (source != nullptr) {
+        if (!subscribe()) return;
+        // What holds now is said anew.
+        if (!continued_at) meanwhile.clear();
+    }
     // After a failure only an answer proves that the device is back; while paused there will be none.
     bool is_paused = false;
     {
@@ -312,7 +356,11 @@ void DeviceLoop::Impl::drop_connection() {
     due.clear();
     batch.clear();
     (void)source->take(milliseconds{0}, due, batch);
-    if (!batch.empty() && !was_paused) hand_on(0);
+    if (was_paused) {
+        keep_meanwhile();
+    } else if (!batch.empty()) {
+        hand_on(0);
+    }
 }
 
 void DeviceLoop::Impl::failed(const Error& error, bool while_reading) {

@@ -68,7 +68,9 @@ class DeviceLoop {
     Status start(bool paused);
     // Interrupts a blocked read, joins the thread. The last complete scan has been handed on.
     void stop();
-    void pause();  // the connection is kept alive, the schedule keeps its phase
+    // The connection is kept alive, the schedule keeps its phase. Of what a device sends by itself meanwhile
+    // the newest of each point is handed on with resume(), unless the connection is lost before.
+    void pause();
     void resume();
     void set_period(std::chrono::milliseconds task_period);  // points with a period of their own keep it
     void set_period_factor(std::uint32_t factor);            // of every period; 1: as configured

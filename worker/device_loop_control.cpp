@@ -169,6 +169,7 @@ Status DeviceLoop::start(bool paused) {
         if (point.writable) self.writable.emplace(point.id, std::pair{i, WriteRule{point}});
         if (self.source != nullptr) self.own_periods.push_back(point.period);
     }
+    self.away_points.emplace(self.config.points.size(), self.source != nullptr, self.clock.utc_now());
     std::vector<PointConfig>{}.swap(self.config.points);  // the memory too, which = {} would keep
     self.thread = std::thread([&self] { self.run(); });
     return {};

@@ -8,10 +8,12 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <thread>
 #include <utility>
 
+#include "worker/away_points.h"
 #include "worker/device_loop.h"
 #include "worker/outage.h"
 #include "worker/pipeline.h"
@@ -116,6 +118,9 @@ struct DeviceLoop::Impl {
     std::vector<std::uint32_t> all_points;
     std::vector<std::uint32_t> due;
     SampleBatch batch;
+    std::map<std::uint32_t, Sample> meanwhile;  // newest of each point a source sent during the pause
+    std::optional<AwayPoints> away_points;
+    std::optional<UtcTime> continued_at;  // the source went on with the subscription of before
     std::vector<Pipeline::Change> changes;
     bool connected = false;
     bool proven = false;  // this connection has answered
@@ -138,6 +143,9 @@ struct DeviceLoop::Impl {
     proto::DeviceDiagnostics diagnose() const;
     bool subscribe();
     void take_updates(milliseconds wait, bool is_paused);
+    void keep_meanwhile();
+    void hand_on_meanwhile();
+    void bring_back(std::optional<UtcTime> confirmed, bool was_quiet);
     void pass_cycle(MonoTime now);
     // Has the loop's thread do `work` and waits for what it gives.
     template <class T>

@@ -55,7 +55,7 @@ void Recall::take(Waiting&& asked, const std::string& subject, Result<proto::Rep
             sample.quality = Quality::kBad;
             sample.code = QualityCode::kStale;
         }
-        live_.put(reply->samples);
+        live_.recall(reply->samples);
         return;
     }
     constexpr std::chrono::seconds kBusyPause{1};

@@ -25,7 +25,6 @@ void LiveValues::put(const Sample& sample) {
     auto& page = pages_[sample.point / kPageSlots];
     if (!page) page = std::make_unique<Page>();
     auto& slot = page->slots[sample.point % kPageSlots];
-    if (slot.held && sample.time < slot.time) return;
     if (!slot.held) ++page->held;
     const auto kind = static_cast<std::uint8_t>(sample.value.index());
     if (is_text(sample.value)) {
@@ -39,6 +38,14 @@ void LiveValues::put(const Sample& sample) {
 void LiveValues::put(std::span<const Sample> samples) {
     const std::unique_lock lock{mutex_};
     for (const auto& sample : samples) put(sample);
+}
+
+void LiveValues::recall(std::span<const Sample> samples) {
+    const std::unique_lock lock{mutex_};
+    for (const auto& sample : samples) {
+        const auto* slot = find(sample.point);
+        if (slot == nullptr || slot->time < sample.time) put(sample);
+    }
 }
 
 std::optional<Sample> LiveValues::get(PointId point) const {

@@ -18,8 +18,11 @@ namespace fieldwarden::supervisor {
 
 class LiveValues {
   public:
-    // Older samples than the one held are ignored.
+    // What a worker says now. The last one said holds, whatever time it carries: that is the device's own for
+    // some protocols, and a clock may be set back.
     void put(std::span<const Sample> samples);
+    // What a store says of the past: only where nothing newer is held.
+    void recall(std::span<const Sample> samples);
     [[nodiscard]] std::optional<Sample> get(PointId point) const;
     // In the order asked; a point without a sample gives nullopt.
     [[nodiscard]] std::vector<std::optional<Sample>> get(std::span<const PointId> points) const;

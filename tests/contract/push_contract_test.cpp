@@ -315,6 +315,28 @@ TEST_P(PushContract, ConnectSaysWhyItFailedAndMayBeTriedAgain) {
     take_value(0, 3);
 }
 
+TEST_P(PushContract, WhenItGoesOnWhatIsNotSaidIsAsItWas) {
+    open();
+    EXPECT_FALSE(push_->continues()) << "there was no connection before";
+    send(0, {1});
+    take_value(0, 1);
+    device_->unplug();
+    take_until([](const ByPoint&) { return false; });
+    device_->heal();
+    driver_->disconnect();
+    send(1, {3});
+    open();
+    if (!push_->continues()) return;
+    take_value(1, 3);
+    SampleBatch out;
+    const std::vector<std::uint32_t> due{0};
+    ASSERT_TRUE(driver_->read(due, out));
+    EXPECT_EQ(out.front().value, Value{std::int64_t{1}});
+    driver_->disconnect();
+    open();
+    EXPECT_FALSE(push_->continues()) << "it had said goodbye";
+}
+
 TEST_P(PushContract, ALostConnectionIsAnErrorAndComesBack) {
     open();
     send(0, {1});

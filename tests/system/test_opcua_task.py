@@ -1,7 +1,12 @@
 """OPC UA in a whole product: a task on the simulated server, browsing, writing, an outage, by API and command line."""
 
+import json
+import os
+import signal
+
 import pytest
 from harness import Workbook, eventually
+from test_opcua_peer import Server as Peer, node
 from test_opcua_simulator import Server
 
 
@@ -72,3 +77,52 @@ def test_browsing_gives_rows_for_the_workbook(plant, tmp_path):
     assert "point_code,point_name,device_code,address,data_type,access" in text
     assert "ns=2;s=Sine,float64" in text and "ns=2;s=Writable.Int32,int32,rw" in text
     assert "Sine" in plant.cli("browse", "UA", "ns=2;s=Sim").stdout
+
+
+@pytest.mark.parametrize("forget", [False, True])
+def test_what_does_not_change_is_good_again_after_an_outage(plant, server, forget):
+    before = eventually(lambda: (row := live(plant)["TEXT"])["quality"] == "good" and row, "the text")
+    server.control(unplugged=True)
+    eventually(lambda: live(plant)["TEXT"]["quality"] == "bad", "the outage")
+    server.control(forget_sessions=forget, unplugged=False)
+    after = eventually(lambda: (row := live(plant)["TEXT"])["quality"] == "good" and row, "the text again")
+    assert after["value"] == before["value"]
+
+
+@pytest.mark.parametrize("mode", ["subscribe", "poll"])
+def test_a_value_of_long_ago_stays_good_through_whatever_happens(supervisor, tmp_path, mode):
+    """Its server says of a value when it changed last, which is before every outage."""
+    peer = Peer(tmp_path / "peer")
+    try:
+        book = Workbook().device("UA", 0, protocol="opcua", address=peer.url,
+                                 options=f"mode={mode}; timeout_ms=500; reconnect_min_ms=50; reconnect_max_ms=200")
+        book.point("DOUBLE", "UA", node("Double"), "float64").task("T", "UA", 50)
+        supervisor.import_workbook(book.save(tmp_path / "plant.xlsx"))
+        session = supervisor.start_task("T")
+
+        def good():
+            row = live(supervisor)["DOUBLE"]
+            return (row["value"], row["quality"]) == (3.141592653589793, "good")
+
+        eventually(good, "the value")
+        for _ in range(2):
+            os.kill(peer.process.pid, signal.SIGSTOP)
+            eventually(lambda: live(supervisor)["DOUBLE"]["quality"] == "bad", "the frozen server", 60)
+            os.kill(peer.process.pid, signal.SIGCONT)
+            eventually(good, "the value after the freeze")
+        peer.do(do="cut")
+        eventually(lambda: supervisor.history(session, "DOUBLE")[-1]["quality"] == "good" and good(), "the value after the cut")
+        os.kill(supervisor.status("T")["pid"], signal.SIGKILL)
+        eventually(lambda: not good(), "the worker's end")
+        supervisor.wait_running("T")
+        eventually(good, "the value after the worker's restart")
+        supervisor.api("POST", "/tasks/T/stop", 202)
+        eventually(lambda: not good(), "the stop")
+        supervisor.start_task("T")
+        eventually(good, "the value after the task's restart")
+        # Whoever asks the store for the newest is not told of an outage that is over.
+        stored = supervisor.get("/device/history", params={"device_code": "UA", "order": "desc", "limit": 1})["items"]
+        assert "3.14159" in json.dumps(stored)
+    finally:
+        peer.process.send_signal(signal.SIGCONT)
+        peer.stop()

@@ -4,6 +4,7 @@ import time
 import openpyxl
 import pytest
 from harness import Supervisor, Workbook, eventually
+from test_mqtt_peer import broker  # noqa: F401, a fixture
 
 STATES = "welding=2,3; standby=1; alarm=10..19; shutdown=0"
 
@@ -121,6 +122,38 @@ def test_an_unplugged_device_is_unknown_and_a_stop_writes_what_was_counted(plant
     plant.start()
     assert statistics(plant, "W1")["unknown_minutes"] >= row["unknown_minutes"]
     assert statistics(plant, "W1")["states"]["standby"] >= row["states"]["standby"]
+
+
+def test_a_resumed_device_that_sends_by_itself_is_in_the_state_it_said_last(broker, supervisor, tmp_path):
+    book = StatusWorkbook().add("devices", device_code="M1", device_name="M1", site_code="S1", protocol="mqtt",
+                                address=f"mqtt://127.0.0.1:{broker.port}", type_code="T1")
+    book.point("M1_STATE", "M1", "m1/state", "uint16").task("T", "M1", 50)
+    supervisor.import_workbook(book.save(tmp_path / "plant.xlsx"))
+    supervisor.api("POST", "/tasks/T/start", 202)  # no data until the device says something
+
+    def shown():
+        return next((row["value"], row["quality"]) for row in supervisor.get("/tasks/T/points")["items"])
+
+    def pause_and(*messages):
+        supervisor.api("POST", "/tasks/T/pause", 202)
+        eventually(lambda: supervisor.status("T")["status"] == "PAUSED", "the pause")
+        before = statistics(supervisor, "M1")["unknown_minutes"]
+        if messages:
+            broker.publish("m1/state", messages)
+        eventually(lambda: statistics(supervisor, "M1")["unknown_minutes"] > before, "a paused device counted as unknown")
+        supervisor.api("POST", "/tasks/T/resume", 202)
+        supervisor.wait_running("T")
+
+    eventually(lambda: supervisor.get("/processes/T")["connection_status"] == "connected", "the subscription")
+    broker.publish("m1/state", [2])
+    eventually(lambda: shown() == (2, "good"), "the first state")
+    pause_and()  # nothing new comes, for hours
+    at_resume = statistics(supervisor, "M1")["states"].get("welding", 0)
+    counted(supervisor, "M1", "welding", at_resume + 0.05)
+    pause_and(0, 15)  # nor is what came during the pause said again
+    eventually(lambda: shown() == (15, "good"), "what it said last")
+    row = counted(supervisor, "M1", "alarm")
+    assert row["states"].get("shutdown", 0) == 0
 
 
 def test_a_changed_map_takes_effect_without_a_restart(plant):

@@ -67,6 +67,9 @@ class PushSource {
                         SampleBatch& out) = 0;
     virtual void wake() = 0;
 
+    // Whether the last subscribe() goes on with what the device kept of an earlier connection: a point of
+    // which nothing comes then still has the value that was taken last.
+    [[nodiscard]] virtual bool continues() const = 0;
     // When the device last said something that confirms the newest values: a value, or a keep-alive that
     // means "nothing changed". nullopt: it has not yet.
     [[nodiscard]] virtual std::optional<UtcTime> confirmed_at() const = 0;

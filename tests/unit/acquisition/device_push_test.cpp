@@ -19,6 +19,7 @@ struct Sender {
     bool lost = false;       // the next take() fails
     bool read_lost = false;  // the next read() fails
     bool refuses_subscription = false;
+    bool continues = false;
     bool awake = false;
     bool interrupted = false;
     Value held = std::uint64_t{0};
@@ -108,6 +109,10 @@ class SendingDriver final : public Driver, public PushSource {
     }
     void wake() override {
         sender_.set([](Sender& s) { s.awake = true; });
+    }
+    bool continues() const override {
+        const std::lock_guard lock{sender_.mutex};
+        return sender_.continues;
     }
     std::optional<UtcTime> confirmed_at() const override {
         const std::lock_guard lock{sender_.mutex};
@@ -220,17 +225,111 @@ TEST_F(DevicePush, AKeepAliveKeepsGoodDataFresh) {
     EXPECT_EQ(catcher_.samples().size(), 1U);
 }
 
-TEST_F(DevicePush, PauseLetsGoWhatComesAndResumeAsksForTheNewest) {
+TEST_F(DevicePush, OfWhatComesDuringAPauseTheNewestIsHandedOnWithResume) {
     auto loop = make();
     ASSERT_TRUE(loop->start(true));
     ASSERT_TRUE(sender_.wait([](const Sender& s) { return s.subscriptions.size() == 1; }));
     sender_.send(0, 1);
+    sender_.send(1, 7);
+    sender_.send(0, 2);
     ASSERT_TRUE(sender_.wait([](const Sender& s) { return s.queue.empty(); }));
+    EXPECT_TRUE(catcher_.samples().empty());
     loop->resume();
     ASSERT_TRUE(sender_.wait([](const Sender& s) { return s.subscriptions.size() == 2; }));
-    sender_.send(0, 2);
+    sender_.send(0, 3);
+    ASSERT_TRUE(catcher_.wait([](const auto& samples) { return samples.size() >= 3; }));
+    loop->stop();
+    std::vector<std::pair<PointId, Value>> got;
+    for (const auto& sample : catcher_.samples()) got.emplace_back(sample.point, sample.value);
+    EXPECT_EQ(got, (std::vector<std::pair<PointId, Value>>{
+                       {10U, std::uint64_t{2}}, {11U, std::uint64_t{7}}, {10U, std::uint64_t{3}}}));
+}
+
+TEST_F(DevicePush, WhatCameDuringAPauseGoesWithTheConnection) {
+    auto loop = make();
+    ASSERT_TRUE(loop->start(true));
+    sender_.send(0, 1);
+    ASSERT_TRUE(sender_.wait([](const Sender& s) { return s.queue.empty(); }));
+    sender_.set([](Sender& s) {
+        s.lost = true;
+        s.reachable = false;
+    });
+    ASSERT_TRUE(eventually([&] { return loop->snapshot().connection.connection_errors > 0; }));
+    loop->resume();
+    ASSERT_TRUE(catcher_.wait(
+        [](const auto& samples) { return with_code(samples, QualityCode::kDisconnected) >= 2; }));
+    loop->stop();
+    EXPECT_EQ(with_code(catcher_.samples(), QualityCode::kNone), 0U);
+}
+
+// Values of the first point that came after it was said to be away.
+SampleBatch after_outage(const SampleBatch& samples) {
+    SampleBatch after;
+    bool was_away = false;
+    for (const auto& sample : samples) {
+        if (sample.point != 10) continue;
+        if (sample.code == QualityCode::kDisconnected)
+            was_away = true;
+        else if (was_away)
+            after.push_back(sample);
+    }
+    return after;
+}
+
+TEST_F(DevicePush, WhatDidNotChangeDuringAnOutageIsGoodAgain) {
+    sender_.continues = true;
+    auto loop = make();
+    ASSERT_TRUE(loop->start(false));
+    sender_.send(0, 1);
     ASSERT_TRUE(catcher_.wait([](const auto& samples) { return !samples.empty(); }));
-    EXPECT_EQ(catcher_.samples().front().value, Value{std::uint64_t{2}});
+    sender_.set([](Sender& s) { s.lost = true; });
+    ASSERT_TRUE(catcher_.wait(
+        [](const auto& samples) { return with_code(samples, QualityCode::kDisconnected) >= 2; }));
+    ASSERT_TRUE(sender_.wait([](const Sender& s) { return s.subscriptions.size() == 2; }));
+    sender_.set([](Sender& s) {
+        s.confirmed = system_clock().utc_now() + 1h;  // a keep-alive
+        s.awake = true;
+    });
+    ASSERT_TRUE(catcher_.wait([](const auto& samples) { return !after_outage(samples).empty(); }));
+    loop->stop();
+    const auto after = after_outage(catcher_.samples());
+    ASSERT_EQ(after.size(), 1U);
+    EXPECT_EQ(after.front().value, Value{std::uint64_t{1}});
+    EXPECT_GT(after.front().time, catcher_.samples().front().time);
+    EXPECT_EQ(with_code(catcher_.samples(), QualityCode::kNone), 2U) << "nothing was ever said of the other";
+}
+
+TEST_F(DevicePush, OfANewSubscriptionOnlyWhatComesIsGood) {
+    auto loop = make();
+    ASSERT_TRUE(loop->start(false));
+    sender_.send(0, 1);
+    ASSERT_TRUE(catcher_.wait([](const auto& samples) { return !samples.empty(); }));
+    sender_.set([](Sender& s) { s.lost = true; });
+    ASSERT_TRUE(catcher_.wait(
+        [](const auto& samples) { return with_code(samples, QualityCode::kDisconnected) >= 2; }));
+    ASSERT_TRUE(sender_.wait([](const Sender& s) { return s.subscriptions.size() == 2; }));
+    sender_.send(1, 2);
+    sender_.send(1, 3);
+    ASSERT_TRUE(
+        catcher_.wait([](const auto& samples) { return samples.back().value == Value{std::uint64_t{3}}; }));
+    loop->stop();
+    EXPECT_TRUE(after_outage(catcher_.samples()).empty());
+}
+
+// The value was taken, so the device does not say it again.
+TEST_F(DevicePush, WhatCameDuringAPauseOutlivesAConnectionWhoseSubscriptionGoesOn) {
+    sender_.continues = true;
+    auto loop = make();
+    ASSERT_TRUE(loop->start(true));
+    sender_.send(0, 1);
+    ASSERT_TRUE(sender_.wait([](const Sender& s) { return s.queue.empty(); }));
+    sender_.set([](Sender& s) { s.lost = true; });
+    ASSERT_TRUE(sender_.wait([](const Sender& s) { return s.subscriptions.size() == 2; }));
+    EXPECT_TRUE(catcher_.samples().empty());
+    loop->resume();
+    ASSERT_TRUE(catcher_.wait([](const auto& samples) { return !samples.empty(); }));
+    loop->stop();
+    EXPECT_EQ(catcher_.samples().front().value, Value{std::uint64_t{1}});
 }
 
 TEST_F(DevicePush, AWaitingSourceIsWokenForWorkAndForTheEnd) {

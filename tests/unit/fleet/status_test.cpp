@@ -238,11 +238,16 @@ Sample sample(PointId point, std::int64_t value, int second) {
             .value = value};
 }
 
-TEST(LiveValues, TheNewestSampleWinsAndStaleMarksIt) {
+TEST(LiveValues, WhatIsSaidLastHoldsAndStaleMarksIt) {
     LiveValues live;
     const SampleBatch batch{sample(1, 10, 100), sample(2, 20, 100)};
     live.put(batch);
     live.put(SampleBatch{sample(1, 9, 90)});
+    EXPECT_EQ(live.get(1)->value, Value{std::int64_t{9}}) << "the time is the device's own";
+    live.recall(SampleBatch{sample(1, 8, 80), sample(1, 7, 90), sample(4, 8, 80)});
+    EXPECT_EQ(live.get(1)->value, Value{std::int64_t{9}}) << "a store tells of the past";
+    EXPECT_EQ(live.get(4)->value, Value{std::int64_t{8}});
+    live.recall(SampleBatch{sample(1, 10, 100)});
     EXPECT_EQ(live.get(1)->value, Value{std::int64_t{10}});
     const std::vector<PointId> both{2, 3, 1};
     const auto got = live.get(both);

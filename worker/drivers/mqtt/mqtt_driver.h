@@ -47,6 +47,8 @@ class MqttDriver final : public Driver, public PushSource {
     Status subscribe(std::span<const std::chrono::milliseconds> periods) override;
     Status take(std::chrono::milliseconds wait, std::vector<std::uint32_t>& which, SampleBatch& out) override;
     void wake() override;
+    // What may be old after a break is said to be stale: see PointTable::resume().
+    [[nodiscard]] bool continues() const override { return false; }
     [[nodiscard]] std::optional<UtcTime> confirmed_at() const override;
 
   private:

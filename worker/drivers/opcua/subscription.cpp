@@ -73,6 +73,7 @@ Status Subscription::subscribe(std::span<const milliseconds> periods) {
     if (id_ != 0 && same && !ended_) {
         const auto resumed = resume();
         if (!resumed) return resumed.error();
+        continues_ = *resumed;
         if (*resumed) return keep_publishing();
     }
     periods_.assign(periods.begin(), periods.end());
@@ -87,6 +88,7 @@ Status Subscription::subscribe(std::span<const milliseconds> periods) {
 
 Status Subscription::create() {
     id_ = 0;
+    continues_ = false;
     items_.assign(points_.size(), {});
     missing_.clear();
     held_.clear();

@@ -42,6 +42,8 @@ class Subscription {
     void drain(std::vector<std::uint32_t>& which, SampleBatch& out);
     [[nodiscard]] bool has_queued() const { return !queue_.empty(); }
     void wake();
+    // As PushSource::continues().
+    [[nodiscard]] bool continues() const { return continues_; }
     [[nodiscard]] std::optional<UtcTime> confirmed_at() const { return confirmed_at_; }
     // The session was closed, and the subscription with it.
     void forget() { id_ = 0; }
@@ -95,6 +97,7 @@ class Subscription {
     std::size_t publish_target_ = 3;
     unsigned refusals_ = 0;  // of Publish, in a row
     bool ended_ = false;
+    bool continues_ = false;
     MonoTime created_at_{};
     MonoTime heard_at_{};
     std::optional<UtcTime> confirmed_at_;
