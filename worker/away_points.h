@@ -1,6 +1,6 @@
 // AwayPoints: the points of a device that were last said to be out of reach, and what makes them good again.
 //
-// A value may carry the device's own time (OPC UA, MQTT), of days ago when it does not change. Handed on with
+// A value may carry the device's own time (OPC UA), of days ago when it does not change. Handed on with
 // it, it would stand before the outage that is over, and whoever looks for the newest sample would find the
 // outage for as long as the value stays the same. And a device that goes on with a subscription of before
 // does not repeat what has not changed at all. What was before the worker's start counts as an outage: the

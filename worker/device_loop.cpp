@@ -118,7 +118,7 @@ void DeviceLoop::Impl::scan(MonoTime now) {
 
 // batch → pipeline → live view, delivery, counters.
 void DeviceLoop::Impl::hand_on(double cycle_ms) {
-    away_points->look(due, batch, clock.utc_now());
+    if (away_points) away_points->look(due, batch, clock.utc_now());
     pipeline.convert(due, batch);
     const auto read = batch.size();
     const auto good = static_cast<std::uint64_t>(std::count_if(
@@ -223,7 +223,8 @@ void DeviceLoop::Impl::keep_meanwhile() {
 // Only once nothing more comes of what the device kept during an outage; of one that always has something,
 // after a while.
 void DeviceLoop::Impl::bring_back(std::optional<UtcTime> confirmed, bool was_quiet) {
-    if (!away_points->any() || !continued_at || !confirmed || *confirmed <= *continued_at) return;
+    if (!away_points || !away_points->any() || !continued_at || !confirmed || *confirmed <= *continued_at)
+        return;
     if (!was_quiet && *confirmed <= *continued_at + kPatienceWithKept) return;
     due.clear();
     batch.clear();

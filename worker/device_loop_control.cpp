@@ -169,7 +169,8 @@ Status DeviceLoop::start(bool paused) {
         if (point.writable) self.writable.emplace(point.id, std::pair{i, WriteRule{point}});
         if (self.source != nullptr) self.own_periods.push_back(point.period);
     }
-    self.away_points.emplace(self.config.points.size(), self.source != nullptr, self.clock.utc_now());
+    if (self.source == nullptr || self.source->values_hold())
+        self.away_points.emplace(self.config.points.size(), self.source != nullptr, self.clock.utc_now());
     std::vector<PointConfig>{}.swap(self.config.points);  // the memory too, which = {} would keep
     self.thread = std::thread([&self] { self.run(); });
     return {};

@@ -110,6 +110,7 @@ class SendingDriver final : public Driver, public PushSource {
     void wake() override {
         sender_.set([](Sender& s) { s.awake = true; });
     }
+    bool values_hold() const override { return true; }
     bool continues() const override {
         const std::lock_guard lock{sender_.mutex};
         return sender_.continues;

@@ -49,6 +49,7 @@ class MqttDriver final : public Driver, public PushSource {
     void wake() override;
     // What may be old after a break is said to be stale: see PointTable::resume().
     [[nodiscard]] bool continues() const override { return false; }
+    [[nodiscard]] bool values_hold() const override { return false; }
     [[nodiscard]] std::optional<UtcTime> confirmed_at() const override;
 
   private:

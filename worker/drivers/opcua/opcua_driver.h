@@ -43,6 +43,7 @@ class OpcUaDriver final : public Driver, private PushSource, private Browser {
     Status subscribe(std::span<const std::chrono::milliseconds> periods) override;
     Status take(std::chrono::milliseconds wait, std::vector<std::uint32_t>& which, SampleBatch& out) override;
     void wake() override { subscription_.wake(); }
+    [[nodiscard]] bool values_hold() const override { return true; }
     [[nodiscard]] bool continues() const override { return subscription_.continues(); }
     [[nodiscard]] std::optional<UtcTime> confirmed_at() const override {
         return subscription_.confirmed_at();
