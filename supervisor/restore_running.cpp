@@ -90,8 +90,8 @@ int restore_into_running(const ServerSettings& settings, const std::string& back
     import.if_refused = "Restore all of the backup instead: stop the supervisor and do this again.";
 
     fmt::print(
-        "The supervisor runs, so the configuration alone is brought back; accounts and records stay as they "
-        "are.\n");
+        "The supervisor runs, so what a workbook holds is brought back; accounts, alert rules and records "
+        "stay as they are.\n");
     cli::Common common;
     common.data_dir = settings.data_dir;
     common.language = "en";

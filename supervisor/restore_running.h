@@ -1,6 +1,6 @@
 // What `fieldwarden restore` does while the supervisor runs: the configuration of the backup goes in as an
 // import that replaces, so that it is checked, compared, applied in one transaction and touches no task that
-// stays as it is. Accounts and records are the running supervisor's own.
+// stays as it is. Accounts, alert rules and records are the running supervisor's own.
 #pragma once
 
 #include <string>

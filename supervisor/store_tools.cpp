@@ -243,10 +243,11 @@ int backup_main(int argc, char** argv) {
 int restore_main(int argc, char** argv) {
     CLI::App app{"Bring back what `fieldwarden backup` wrote.", "fieldwarden restore"};
     app.footer(
-        "While the supervisor runs: the configuration alone, as an import that replaces. Tells what would "
+        "While the supervisor runs: what a workbook holds, as an import that replaces. Tells what would "
         "change;\n"
-        "--replace applies it, and tasks that stay as they are go on. Stopped: all of it, also accounts and "
-        "records.\n"
+        "--replace applies it, and tasks that stay as they are go on. Stopped: all of it, also accounts, "
+        "alert\n"
+        "rules and records.\n"
         "Examples:  fieldwarden restore plant.fwbackup\n"
         "           systemctl stop fieldwarden && fieldwarden restore plant.fwbackup --replace");
     const Options options{app};
