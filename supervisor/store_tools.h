@@ -1,5 +1,6 @@
 // `fieldwarden backup`, `restore` and `migrate-store`: they work on the store itself and need no running
-// supervisor; `restore` goes through one that runs. argv[0] is the verb. Exit codes: 0 done, 1 failed and nothing was changed, 2 wrong usage.
+// supervisor; `restore` goes through one that runs. argv[0] is the verb. Exit codes: 0 done, 1 failed and
+// nothing was changed, 2 wrong usage.
 #pragma once
 
 namespace fieldwarden::supervisor {

@@ -30,7 +30,8 @@ void AwayPoints::is_back(std::uint32_t index) {
     --unheard_;
 }
 
-void AwayPoints::look(std::vector<std::uint32_t>& which, SampleBatch& samples, UtcTime now) {
+AwayPoints::Samples AwayPoints::look(std::span<const std::uint32_t> which, std::span<Sample> samples,
+                                     UtcTime now) {
     for (std::size_t i = 0; i < samples.size(); ++i) {
         const auto& sample = samples[i];
         const auto index = which[i];
@@ -53,29 +54,32 @@ void AwayPoints::look(std::vector<std::uint32_t>& which, SampleBatch& samples, U
         }
         if (is_kept && sample.quality != Quality::kBad) said_[index] = sample;
     }
+    Samples again;
     for (const auto& [index, found] : returns_) {
         is_back(index);
         if (found.known) {
             samples[found.position].time = now;
             continue;
         }
-        auto again = samples[found.position];
-        again.time = now;
-        which.push_back(index);
-        samples.push_back(std::move(again));
+        again.which.push_back(index);
+        again.samples.push_back(samples[found.position]);
+        again.samples.back().time = now;
     }
     returns_.clear();
+    return again;
 }
 
-void AwayPoints::bring_back(std::vector<std::uint32_t>& which, SampleBatch& samples, UtcTime now) {
+AwayPoints::Samples AwayPoints::bring_back(UtcTime now) {
+    Samples back;
     std::erase_if(away_, [&](const auto& entry) {
         const auto index = entry.first;
         if (index >= said_.size() || said_[index].time == UtcTime{}) return false;
-        which.push_back(index);
-        samples.push_back(said_[index]);
-        samples.back().time = now;
+        back.which.push_back(index);
+        back.samples.push_back(said_[index]);
+        back.samples.back().time = now;
         return true;
     });
+    return back;
 }
 
 }  // namespace fieldwarden::worker

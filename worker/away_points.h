@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -21,13 +22,18 @@ class AwayPoints {
     // `sends`: the device sends by itself; what it said last of every point is kept for bring_back().
     AwayPoints(std::size_t points, bool sends, UtcTime started);
 
+    struct Samples {
+        std::vector<std::uint32_t> which;  // indices of the points of `samples`
+        SampleBatch samples;
+    };
     // Looks at samples that are about to be handed on, as the driver or the loop made them; which[i] is the
     // index of the point of samples[i]. A value that ends an outage and is older than it gets the time `now`
-    // when it was read or said before; one that is new keeps its own time and comes once more with `now`.
-    void look(std::vector<std::uint32_t>& which, SampleBatch& samples, UtcTime now);
-    // The device confirms that of what it has not said again nothing changed: appends what was said last of
-    // points that are still away.
-    void bring_back(std::vector<std::uint32_t>& which, SampleBatch& samples, UtcTime now);
+    // when it was read or said before. One that is new keeps its own time, and is in the answer with `now`:
+    // behind the others, past the deadband, since it is the same value.
+    Samples look(std::span<const std::uint32_t> which, std::span<Sample> samples, UtcTime now);
+    // The device confirms that of what it has not said again nothing changed: what was said last of points
+    // that are still away.
+    Samples bring_back(UtcTime now);
 
     [[nodiscard]] bool any() const { return !away_.empty(); }
 

@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "worker/device_loop_impl.h"
@@ -118,8 +119,10 @@ void DeviceLoop::Impl::scan(MonoTime now) {
 
 // batch → pipeline → live view, delivery, counters.
 void DeviceLoop::Impl::hand_on(double cycle_ms) {
-    if (away_points) away_points->look(due, batch, clock.utc_now());
+    AwayPoints::Samples again;
+    if (away_points) again = away_points->look(due, batch, clock.utc_now());
     pipeline.convert(due, batch);
+    pipeline.convert(again.which, again.samples);
     const auto read = batch.size();
     const auto good = static_cast<std::uint64_t>(std::count_if(
         batch.begin(), batch.end(), [](const Sample& sample) { return sample.quality == Quality::kGood; }));
@@ -128,6 +131,7 @@ void DeviceLoop::Impl::hand_on(double cycle_ms) {
     if (events.on_live && !batch.empty()) events.on_live(batch);
     changes.clear();
     pipeline.filter(due, batch, changes);
+    std::ranges::move(again.samples, std::back_inserter(batch));
     if (events.on_samples && !batch.empty()) events.on_samples(std::exchange(batch, {}));
     enter(Where::kLoop);
     if (!changes.empty()) log_changes();
@@ -226,9 +230,9 @@ void DeviceLoop::Impl::bring_back(std::optional<UtcTime> confirmed, bool was_qui
     if (!away_points || !away_points->any() || !continued_at || !confirmed || *confirmed <= *continued_at)
         return;
     if (!was_quiet && *confirmed <= *continued_at + kPatienceWithKept) return;
-    due.clear();
-    batch.clear();
-    away_points->bring_back(due, batch, clock.utc_now());
+    auto back = away_points->bring_back(clock.utc_now());
+    due = std::move(back.which);
+    batch = std::move(back.samples);
     if (!batch.empty()) hand_on(0);
 }
 

@@ -119,8 +119,8 @@ struct DeviceLoop::Impl {
     std::vector<std::uint32_t> due;
     SampleBatch batch;
     std::map<std::uint32_t, Sample> meanwhile;  // newest of each point a source sent during the pause
-    std::optional<AwayPoints> away_points;  // of a device whose values hold when they come
-    std::optional<UtcTime> continued_at;  // the source went on with the subscription of before
+    std::optional<AwayPoints> away_points;      // of a device whose values hold when they come
+    std::optional<UtcTime> continued_at;        // the source went on with the subscription of before
     std::vector<Pipeline::Change> changes;
     bool connected = false;
     bool proven = false;  // this connection has answered

@@ -67,8 +67,8 @@ class PushSource {
                         SampleBatch& out) = 0;
     virtual void wake() = 0;
 
-    // Whether a value holds when take() gives it, whatever time it carries. Not so with a broker, which passes
-    // on what was said once, perhaps by somebody who is gone.
+    // Whether a value holds when take() gives it, whatever time it carries. Not so with a broker, which
+    // passes on what was said once, perhaps by somebody who is gone.
     [[nodiscard]] virtual bool values_hold() const = 0;
     // Whether the last subscribe() goes on with what the device kept of an earlier connection: a point of
     // which nothing comes then still has the value that was taken last.

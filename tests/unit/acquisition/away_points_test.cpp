@@ -39,14 +39,14 @@ class AwayPointsTest : public testing::Test {
             which.push_back(each.index);
             samples.push_back(each.sample);
         }
-        points_.look(which, samples, at(now));
-        return told(which, samples);
+        auto all = points_.look(which, samples, at(now));
+        all.which.insert(all.which.begin(), which.begin(), which.end());
+        all.samples.insert(all.samples.begin(), samples.begin(), samples.end());
+        return told(all.which, all.samples);
     }
     std::vector<std::string> bring_back(int now) {
-        std::vector<std::uint32_t> which;
-        SampleBatch samples;
-        points_.bring_back(which, samples, at(now));
-        return told(which, samples);
+        const auto back = points_.bring_back(at(now));
+        return told(back.which, back.samples);
     }
     static std::vector<std::string> told(const std::vector<std::uint32_t>& which,
                                          const SampleBatch& samples) {
@@ -147,8 +147,7 @@ TEST_F(AwayPointsTest, WhatIsReadNeedsNoMemory) {
     std::vector<std::uint32_t> which{7};
     SampleBatch samples{away(50)};
     read.look(which, samples, at(50));
-    read.bring_back(which, samples, at(55));
-    EXPECT_EQ(samples.size(), 1U);
+    EXPECT_TRUE(read.bring_back(at(55)).samples.empty());
     samples = {good(1, 10)};
     read.look(which, samples, at(60));
     EXPECT_THAT(told(which, samples), ElementsAre("7:1@60"));

@@ -20,6 +20,7 @@ struct Sender {
     bool read_lost = false;  // the next read() fails
     bool refuses_subscription = false;
     bool continues = false;
+    std::chrono::seconds age{0};  // of values when they come
     bool awake = false;
     bool interrupted = false;
     Value held = std::uint64_t{0};
@@ -124,7 +125,7 @@ class SendingDriver final : public Driver, public PushSource {
     Sample sample(std::uint32_t index, const Value& value) const {
         Sample made;
         made.point = ids_[index];
-        made.time = system_clock().utc_now();
+        made.time = system_clock().utc_now() - sender_.age;
         made.value = value;
         return made;
     }
@@ -261,6 +262,30 @@ TEST_F(DevicePush, WhatCameDuringAPauseGoesWithTheConnection) {
         [](const auto& samples) { return with_code(samples, QualityCode::kDisconnected) >= 2; }));
     loop->stop();
     EXPECT_EQ(with_code(catcher_.samples(), QualityCode::kNone), 0U);
+}
+
+// The last that was stored before the start may be that the device was away.
+TEST_F(DevicePush, AnOldValueHoldsFromTheStartOnWhateverTheDeadband) {
+    sender_.age = 1h;
+    auto config = device();
+    config.points[0].deadband = 5;
+    auto loop = make(std::move(config));
+    const auto started = system_clock().utc_now();
+    ASSERT_TRUE(loop->start(false));
+    sender_.send(0, 1);
+    ASSERT_TRUE(catcher_.wait([](const auto& samples) { return samples.size() >= 2; }));
+    sender_.send(0, 2);
+    sender_.send(0, 7);
+    ASSERT_TRUE(catcher_.wait([](const auto& samples) { return samples.size() >= 3; }));
+    loop->stop();
+    const auto samples = catcher_.samples();
+    ASSERT_EQ(samples.size(), 3U);
+    EXPECT_EQ(std::get<std::uint64_t>(samples[0].value), 1U);
+    EXPECT_LT(samples[0].time, started);
+    EXPECT_EQ(std::get<std::uint64_t>(samples[1].value), 1U);
+    EXPECT_GE(samples[1].time, started);
+    EXPECT_EQ(std::get<std::uint64_t>(samples[2].value), 7U) << "2 lies within the deadband";
+    EXPECT_LT(samples[2].time, started);
 }
 
 // Values of the first point that came after it was said to be away.
