@@ -69,7 +69,7 @@ class DeviceLoop {
     // Interrupts a blocked read, joins the thread. The last complete scan has been handed on.
     void stop();
     // The connection is kept alive, the schedule keeps its phase. Of what a device sends by itself meanwhile
-    // the newest of each point is handed on with resume(), unless the connection is lost before.
+    // the newest of each point is handed on with resume(), unless the subscription is lost before.
     void pause();
     void resume();
     void set_period(std::chrono::milliseconds task_period);  // points with a period of their own keep it

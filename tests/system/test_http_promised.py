@@ -2,7 +2,7 @@
 against every answer): a path, a method or a parameter that clients rely on cannot go with a change of that file alone."""
 import pytest
 
-from http_support import server  # noqa: F401
+from http_support import resolve, server  # noqa: F401
 
 BASE = "/api/v1"
 RECORDS = ("sites", "device-types", "devices", "points", "tasks", "sinks")
@@ -104,12 +104,7 @@ def test_headers_and_fields_are_in_the_contract(server, paths):  # noqa: F811
     contract = server.call("get", "/openapi.json").json()
 
     def resolved(node):
-        while "$ref" in node:
-            target = contract
-            for key in node["$ref"].removeprefix("#/").split("/"):
-                target = target[key]
-            node = target
-        return node
+        return resolve(contract, node)
 
     stream = paths[BASE + "/tasks/{id}/stream"]
     named = [resolved(each) for each in stream.get("parameters", []) + stream["get"].get("parameters", [])]
